@@ -1,0 +1,35 @@
+# vendor_routing: make && make install && make installcheck
+#
+# PG_CONFIG picks the PostgreSQL; installcheck needs a running server (PGHOST,
+# PGPORT) whose superuser we are, and runs pg_regress, isolation and TAP tests.
+
+EXTENSION = vendor_routing
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
+
+MODULE_big = $(EXTENSION)
+OBJS = $(EXTENSION).o $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+PG_CPPFLAGS = -DVR_VERSION='"$(EXTVERSION)"'
+PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+
+INSTALL_SQL = $(EXTENSION)--$(EXTVERSION).sql
+DATA_built = $(INSTALL_SQL)
+DATA = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
+DOCS = doc/vendor_routing.md
+EXTRA_CLEAN = $(INSTALL_SQL)
+
+# "install" first: it creates the extension in the database of the others.
+REGRESS = install $(filter-out install,$(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql))))
+ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --outputdir=test/isolation/output --load-extension=$(EXTENSION)
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(OBJS): $(sort $(wildcard src/*.h)) $(EXTENSION).control
+
+# The parts in the order of their numbers.
+$(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
+	cat $^ > $@

@@ -1,0 +1,34 @@
+CREATE TABLE vendor_routing.events (
+	routing_id uuid NOT NULL,
+	event_id uuid NOT NULL,
+	order_id text NOT NULL,
+	event_type text NOT NULL,
+	vendor_id text,
+	payload jsonb,
+	occurred_at timestamptz NOT NULL,
+	CONSTRAINT events_pkey PRIMARY KEY (routing_id, event_id),
+	CONSTRAINT events_event_type_check CHECK (event_type IN (
+		'VENDOR_BROADCAST_INITIATED',
+		'VENDOR_RESPONSE_RECORDED',
+		'VENDOR_ACCEPTED',
+		'VENDOR_ACCEPT_REFUSED',
+		'VENDOR_TIMED_OUT',
+		'ORDER_LOCKED_AUTO_CANCELLATIONS_SENT',
+		'ORDER_CANCELLED',
+		'ORDER_EXHAUSTED',
+		'ORDER_EXPIRED'))
+);
+
+COMMENT ON TABLE vendor_routing.events IS
+	'The audit trail: what happened to an order, written in the transaction in which it happened, never changed';
+COMMENT ON COLUMN vendor_routing.events.routing_id IS 'Routing it happened to';
+COMMENT ON COLUMN vendor_routing.events.event_id IS 'UUID version 7: sorts by time';
+COMMENT ON COLUMN vendor_routing.events.order_id IS 'Order it happened to';
+COMMENT ON COLUMN vendor_routing.events.event_type IS 'What happened';
+COMMENT ON COLUMN vendor_routing.events.vendor_id IS 'Vendor it happened to or through; NULL: none in particular';
+COMMENT ON COLUMN vendor_routing.events.payload IS 'Details, a JSON object; NULL: none';
+COMMENT ON COLUMN vendor_routing.events.occurred_at IS 'When it was decided';
+COMMENT ON CONSTRAINT events_pkey ON vendor_routing.events IS 'The events of an order, in the order of time';
+COMMENT ON CONSTRAINT events_event_type_check ON vendor_routing.events IS 'The vocabulary of events';
+
+SELECT pg_extension_config_dump('vendor_routing.events', '');

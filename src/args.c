@@ -1,0 +1,194 @@
+/*-------------------------------------------------------------------------
+ *
+ * args.c
+ *		Checks and conversions of what callers pass in.
+ *
+ * Our functions are not STRICT: a NULL where a value is needed is a mistake
+ * of the caller's and gets an error that names the argument, not a NULL.
+ *
+ * Memory: what is returned lives in the caller's memory context.
+ * Errors: 22004 for a NULL, 22023 for a value that cannot be meant, 25006
+ * where nothing may be written.
+ *
+ * IDENTIFICATION
+ *	  src/args.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "args.h"
+#include "settings.h"
+
+/*
+ * Refuses to go on where nothing can be written: in a read-only transaction,
+ * on a standby, in a parallel worker.  Even calls that would turn out to write
+ * nothing are refused, so that one call does not work by luck and the next not.
+ */
+void
+vr_require_writable(const char *function)
+{
+	PreventCommandDuringRecovery(function);
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+}
+
+static void
+require_value(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+}
+
+/*
+ * The routing id in argument argno.
+ */
+const pg_uuid_t *
+vr_arg_uuid(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	require_value(fcinfo, argno, name);
+	return PG_GETARG_UUID_P(argno);
+}
+
+/*
+ * Refuses a text of more than limit bytes.  Looks at the length before the
+ * value is detoasted: a gigabyte is refused unread.
+ */
+static void
+check_length(Datum value, const char *name, Size limit)
+{
+	if (toast_raw_datum_size(value) - VARHDRSZ > limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is too long", name),
+				 errdetail("At most %zu bytes are allowed.", limit)));
+}
+
+/*
+ * Refuses what cannot be an id of the application's (order, vendor, retailer,
+ * product): they are any text that is not empty and not absurdly long.
+ */
+void
+vr_check_id(Datum value, const char *name)
+{
+	check_length(value, name, VR_MAX_ID_LENGTH);
+	if (toast_raw_datum_size(value) == VARHDRSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be empty", name)));
+}
+
+/*
+ * The id in argument argno.
+ */
+const text *
+vr_arg_id(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	require_value(fcinfo, argno, name);
+	vr_check_id(PG_GETARG_DATUM(argno), name);
+	return PG_GETARG_TEXT_PP(argno);
+}
+
+/*
+ * As vr_arg_id, or NULL.
+ */
+const text *
+vr_arg_optional_id(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	return PG_ARGISNULL(argno) ? NULL : vr_arg_id(fcinfo, argno, name);
+}
+
+/*
+ * Free text, or NULL.
+ */
+const text *
+vr_arg_optional_text(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		return NULL;
+	check_length(PG_GETARG_DATUM(argno), name, VR_MAX_TEXT_LENGTH);
+	return PG_GETARG_TEXT_PP(argno);
+}
+
+/*
+ * A JSON object, or NULL.
+ */
+const Jsonb *
+vr_arg_optional_object(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	Jsonb	   *object;
+
+	if (PG_ARGISNULL(argno))
+		return NULL;
+	object = PG_GETARG_JSONB_P(argno);
+	if (!JB_ROOT_IS_OBJECT(object))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a JSON object", name)));
+	return object;
+}
+
+/*
+ * An amount of money: finite and not negative, or NULL.
+ */
+Numeric
+vr_arg_optional_amount(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	Numeric		amount;
+	Datum		zero;
+
+	if (PG_ARGISNULL(argno))
+		return NULL;
+	amount = PG_GETARG_NUMERIC(argno);
+	zero = NumericGetDatum(int64_to_numeric(0));
+	if (numeric_is_nan(amount) || numeric_is_inf(amount) ||
+		DatumGetBool(DirectFunctionCall2(numeric_lt, NumericGetDatum(amount), zero)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a finite number and not negative", name)));
+	return amount;
+}
+
+/*
+ * A time to live: zero to VR_TTL_LIMIT, or NULL.  An infinite interval (from
+ * 17) is a huge one here, and so is refused.
+ */
+const Interval *
+vr_arg_optional_ttl(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	Interval   *ttl;
+	double		seconds;
+
+	if (PG_ARGISNULL(argno))
+		return NULL;
+	ttl = PG_GETARG_INTERVAL_P(argno);
+
+	/* Months of 31 days: the bound must not depend on today. */
+	seconds = (double) ttl->time / USECS_PER_SEC +
+		((double) ttl->month * 31 + ttl->day) * SECS_PER_DAY;
+	if (seconds < 0 || seconds > VR_TTL_LIMIT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be between zero and %d days",
+						name, VR_TTL_LIMIT / SECS_PER_DAY)));
+	return ttl;
+}
+
+/*
+ * Equality of two texts, either of which may be NULL, byte by byte: what = is
+ * for every deterministic collation.
+ */
+bool
+vr_text_eq(const text *a, const text *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}

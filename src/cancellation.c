@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * cancellation.c
+ *		The table cancellations: vendors who are told "not you".  Its only
+ *		writer.
+ *
+ * Locking: the caller holds the lock of the routing.
+ *
+ * IDENTIFICATION
+ *	  src/cancellation.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "cancellation.h"
+#include "spi.h"
+
+/*
+ * Tells every vendor invited in the current round who has not been told yet,
+ * but the one that has the order.  Returns how many those are.
+ */
+int
+vr_cancellations_insert(const VrRouting *routing, const char *reason,
+						TimestampTz now)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.cancellations"
+		" (routing_id, round, vendor_id, reason, created_at)"
+		" SELECT routing_id, round, vendor_id, $4, $5"
+		" FROM vendor_routing.responses"
+		" WHERE routing_id = $1 AND round = $2"
+		" AND ($3 IS NULL OR vendor_id <> $3)"
+		" ON CONFLICT (routing_id, round, vendor_id) DO NOTHING",
+		5, {UUIDOID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
+	};
+	bool		winner_keeps = (routing->status == VR_LOCKED ||
+								routing->status == VR_COMPLETED);
+	NullableDatum params[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param(Int32GetDatum(routing->round)),
+		vr_param_ptr(winner_keeps ? routing->locked_vendor_id : NULL),
+		vr_param_ptr(cstring_to_text(reason)),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	return (int) vr_spi_write(&insert, params);
+}
+
+/*
+ * Counts the vendors of the current round who have been told.
+ */
+VrCancelled
+vr_cancellations_count(const VrRouting *routing)
+{
+	static const VrStatement select = {
+		"SELECT count(*)::int4,"
+		" count(*) FILTER (WHERE r.response IN ('ACCEPT', 'REJECT', 'ERROR'))::int4"
+		" FROM vendor_routing.cancellations AS c"
+		" JOIN vendor_routing.responses AS r"
+		"      ON r.routing_id = c.routing_id AND r.round = c.round"
+		"      AND r.vendor_id = c.vendor_id"
+		" WHERE c.routing_id = $1 AND c.round = $2",
+		2, {UUIDOID, INT4OID}
+	};
+	NullableDatum params[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param(Int32GetDatum(routing->round))
+	};
+	VrCancelled result;
+
+	vr_spi_read(&select, params);
+	result.total = DatumGetInt32(vr_spi_value(0, 1).value);
+	result.losers = DatumGetInt32(vr_spi_value(0, 2).value);
+	result.non_responders = result.total - result.losers;
+	return result;
+}

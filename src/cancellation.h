@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * cancellation.h
+ *		The table cancellations: vendors who are told "not you".
+ *
+ * IDENTIFICATION
+ *	  src/cancellation.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_CANCELLATION_H
+#define VR_CANCELLATION_H
+
+#include "routing.h"
+
+/* The vocabulary; cancellations_reason_check knows the same. */
+#define VR_CANCELLED_OTHER_WON	"ANOTHER_VENDOR_ACCEPTED"
+#define VR_CANCELLED_ORDER		"ORDER_CANCELLED"
+#define VR_CANCELLED_EXPIRY		"ORDER_EXPIRED"
+
+/* How many vendors of a round have been told. */
+typedef struct VrCancelled
+{
+	int			total;
+	int			losers;			/* had answered */
+	int			non_responders; /* had not */
+} VrCancelled;
+
+extern int	vr_cancellations_insert(const VrRouting *routing, const char *reason,
+									TimestampTz now);
+extern VrCancelled vr_cancellations_count(const VrRouting *routing);
+
+#endif							/* VR_CANCELLATION_H */

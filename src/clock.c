@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.c
+ *		What time it is, and when a time to live ends.
+ *
+ * IDENTIFICATION
+ *	  src/clock.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#include "clock.h"
+#include "settings.h"
+
+/*
+ * start + span, by the calendar, as the operator + has it.
+ */
+TimestampTz
+vr_add_interval(TimestampTz start, const Interval *span)
+{
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(start),
+												   IntervalPGetDatum(span)));
+}
+
+/*
+ * When an order that starts now gives up.
+ */
+TimestampTz
+vr_order_deadline(TimestampTz now)
+{
+	return now + vr_order_ttl * USECS_PER_SEC;
+}
+
+/*
+ * When an offer made now ends: after ttl, or the setting where ttl is NULL, and
+ * never after its order.
+ */
+TimestampTz
+vr_offer_deadline(TimestampTz now, const Interval *ttl,
+				  TimestampTz order_deadline)
+{
+	TimestampTz deadline;
+
+	if (ttl != NULL)
+		deadline = vr_add_interval(now, ttl);
+	else
+		deadline = now + vr_offer_ttl * USECS_PER_SEC;
+	return Min(deadline, order_deadline);
+}

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.h
+ *		What time it is, and when a time to live ends.
+ *
+ * IDENTIFICATION
+ *	  src/clock.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_CLOCK_H
+#define VR_CLOCK_H
+
+#include "utils/timestamp.h"
+
+/*
+ * The time of day, read now.  Never the transaction's start: a decision that
+ * waited for a lock is made at the time it is made.
+ */
+#define vr_now() GetCurrentTimestamp()
+
+extern TimestampTz vr_add_interval(TimestampTz start, const Interval *span);
+extern TimestampTz vr_order_deadline(TimestampTz now);
+extern TimestampTz vr_offer_deadline(TimestampTz now, const Interval *ttl,
+									 TimestampTz order_deadline);
+
+#endif							/* VR_CLOCK_H */

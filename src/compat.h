@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		The one place that knows which PostgreSQL version we compile for.
+ *
+ * IDENTIFICATION
+ *	  src/compat.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_COMPAT_H
+#define VR_COMPAT_H
+
+#include "access/genam.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+
+#if PG_VERSION_NUM < 150000
+#error "vendor_routing needs PostgreSQL 15 or newer"
+#endif
+
+/* 18 added the place where EXPLAIN counts index searches. */
+#if PG_VERSION_NUM >= 180000
+#define vr_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan((rel), (index), (snapshot), NULL, (nkeys), 0)
+#else
+#define vr_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan((rel), (index), (snapshot), (nkeys), 0)
+#endif
+
+/* 18 lets the caller ask for deferrable keys too; ours never are. */
+#if PG_VERSION_NUM >= 180000
+#define vr_primary_key_index(rel) RelationGetPrimaryKeyIndex((rel), false)
+#else
+#define vr_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
+#endif							/* VR_COMPAT_H */

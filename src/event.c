@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * event.c
+ *		The table events: the audit trail.  Its only writer.
+ *
+ * An event is written in the transaction in which it happens: if it cannot be
+ * written, it does not happen.
+ *
+ * IDENTIFICATION
+ *	  src/event.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "event.h"
+#include "ids.h"
+#include "spi.h"
+
+/*
+ * An array parameter with a null wherever a pointer is NULL.
+ */
+static NullableDatum
+array_param(const void **elements, int n, Oid type, int16 length, char align)
+{
+	Datum	   *values = palloc(n * sizeof(Datum));
+	bool	   *nulls = palloc(n * sizeof(bool));
+	int			lower_bound = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		values[i] = PointerGetDatum(elements[i]);
+		nulls[i] = (elements[i] == NULL);
+	}
+	return vr_param_ptr(construct_md_array(values, nulls, 1, &n, &lower_bound,
+										   type, length, false, align));
+}
+
+/*
+ * Writes events of one routing that happen at the same time, in this order.
+ */
+void
+vr_events_insert(const VrRouting *routing, TimestampTz now,
+				 const VrEvent *events, int nevents)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.events"
+		" (routing_id, order_id, occurred_at,"
+		"  event_id, event_type, vendor_id, payload)"
+		" SELECT $1, $2, $3, e.event_id, e.event_type, e.vendor_id, e.payload"
+		" FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5),"
+		"                 pg_catalog.unnest($6), pg_catalog.unnest($7))"
+		" AS e (event_id, event_type, vendor_id, payload)",
+		7, {UUIDOID, TEXTOID, TIMESTAMPTZOID, UUIDARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, JSONBARRAYOID}
+	};
+	const void **ids = palloc(nevents * sizeof(void *));
+	const void **types = palloc(nevents * sizeof(void *));
+	const void **vendors = palloc(nevents * sizeof(void *));
+	const void **payloads = palloc(nevents * sizeof(void *));
+	NullableDatum params[7];
+
+	for (int i = 0; i < nevents; i++)
+	{
+		ids[i] = vr_make_event_id();
+		types[i] = cstring_to_text(events[i].event_type);
+		vendors[i] = events[i].vendor_id;
+		payloads[i] = events[i].payload;
+	}
+	params[0] = vr_param_ptr(&routing->routing_id);
+	params[1] = vr_param_ptr(routing->order_id);
+	params[2] = vr_param(TimestampTzGetDatum(now));
+	params[3] = array_param(ids, nevents, UUIDOID, UUID_LEN, TYPALIGN_CHAR);
+	params[4] = array_param(types, nevents, TEXTOID, -1, TYPALIGN_INT);
+	params[5] = array_param(vendors, nevents, TEXTOID, -1, TYPALIGN_INT);
+	params[6] = array_param(payloads, nevents, JSONBOID, -1, TYPALIGN_INT);
+	vr_spi_write(&insert, params);
+}
+
+/*
+ * Writes one event.
+ */
+void
+vr_event_insert(const VrRouting *routing, TimestampTz now,
+				const char *event_type, const text *vendor_id,
+				const Jsonb *payload)
+{
+	VrEvent		event = {event_type, vendor_id, payload};
+
+	vr_events_insert(routing, now, &event, 1);
+}
+
+/*
+ * Writes that an accept was refused, unless the same refusal of the same vendor
+ * is on record: somebody who tries again and again fills no table.  The caller
+ * holds the lock of the routing.
+ */
+void
+vr_event_insert_refused_once(const VrRouting *routing, TimestampTz now,
+							 const text *vendor_id, const Jsonb *payload)
+{
+	static const VrStatement select = {
+		"SELECT 1"
+		" FROM vendor_routing.events"
+		" WHERE routing_id = $1 AND vendor_id = $2"
+		" AND event_type = '" VR_EVENT_REFUSED "' AND payload = $3"
+		" LIMIT 1",
+		3, {UUIDOID, TEXTOID, JSONBOID}
+	};
+	NullableDatum params[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param_ptr(vendor_id),
+		vr_param_ptr(payload)
+	};
+
+	if (vr_spi_read(&select, params) == 0)
+		vr_event_insert(routing, now, VR_EVENT_REFUSED, vendor_id, payload);
+}

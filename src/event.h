@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * event.h
+ *		The table events: the audit trail.
+ *
+ * IDENTIFICATION
+ *	  src/event.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_EVENT_H
+#define VR_EVENT_H
+
+#include "routing.h"
+
+/* The vocabulary; events_event_type_check knows the same. */
+#define VR_EVENT_BROADCAST		"VENDOR_BROADCAST_INITIATED"
+#define VR_EVENT_RESPONSE		"VENDOR_RESPONSE_RECORDED"
+#define VR_EVENT_ACCEPTED		"VENDOR_ACCEPTED"
+#define VR_EVENT_REFUSED		"VENDOR_ACCEPT_REFUSED"
+#define VR_EVENT_TIMED_OUT		"VENDOR_TIMED_OUT"
+#define VR_EVENT_CANCELLATIONS	"ORDER_LOCKED_AUTO_CANCELLATIONS_SENT"
+#define VR_EVENT_CANCELLED		"ORDER_CANCELLED"
+#define VR_EVENT_EXHAUSTED		"ORDER_EXHAUSTED"
+#define VR_EVENT_EXPIRED		"ORDER_EXPIRED"
+
+typedef struct VrEvent
+{
+	const char *event_type;
+	const text *vendor_id;		/* NULL: none in particular */
+	const Jsonb *payload;		/* NULL: none */
+} VrEvent;
+
+extern void vr_events_insert(const VrRouting *routing, TimestampTz now,
+							 const VrEvent *events, int nevents);
+extern void vr_event_insert(const VrRouting *routing, TimestampTz now,
+							const char *event_type, const text *vendor_id,
+							const Jsonb *payload);
+extern void vr_event_insert_refused_once(const VrRouting *routing, TimestampTz now,
+										 const text *vendor_id,
+										 const Jsonb *payload);
+
+#endif							/* VR_EVENT_H */

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * geo.h
+ *		Places on the earth and the distance between them.
+ *
+ * IDENTIFICATION
+ *	  src/geo.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_GEO_H
+#define VR_GEO_H
+
+#include "fmgr.h"
+
+typedef struct VrPlace
+{
+	double		latitude;		/* degrees, north positive */
+	double		longitude;		/* degrees, east positive */
+} VrPlace;
+
+extern bool vr_arg_optional_place(FunctionCallInfo fcinfo, int argno,
+								  VrPlace *place);
+extern double vr_distance(const VrPlace *a, const VrPlace *b);
+
+#endif							/* VR_GEO_H */

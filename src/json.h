@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.h
+ *		Building small jsonb objects.
+ *
+ * IDENTIFICATION
+ *	  src/json.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_JSON_H
+#define VR_JSON_H
+
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+
+/* A member of an object: the one of string, object and number that is set. */
+typedef struct VrMember
+{
+	const char *key;
+	const char *string;
+	const Jsonb *object;
+	int			number;
+} VrMember;
+
+extern Jsonb *vr_json_object(const VrMember *members, int nmembers);
+extern Jsonb *vr_json_candidates(const List *candidates);
+
+/* vr_json({"key", .string = "value"}, {"key", .number = 1}) */
+#define vr_json(...) \
+	vr_json_object((const VrMember[]) {__VA_ARGS__}, \
+				   lengthof(((const VrMember[]) {__VA_ARGS__})))
+
+#endif							/* VR_JSON_H */

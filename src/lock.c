@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * lock.c
+ *		Heavyweight locks of our own, and their order.
+ *
+ * What the locks are for: between taking the latest snapshot and updating a
+ * row, somebody else may commit a newer version; READ COMMITTED then follows
+ * the row, but REPEATABLE READ and SERIALIZABLE raise 40001.  Whoever holds
+ * the lock of a routing or a vendor takes the snapshot after everybody else's
+ * commit, so that this cannot happen.  The locks do not make the winner
+ * unique: the compare-and-set of the routing row does.
+ *
+ * Order, everywhere: routing, then response, then vendor.
+ *
+ * They are transaction-level locks in the advisory lock space, under class
+ * numbers the SQL functions pg_advisory_* cannot reach.  They honour
+ * lock_timeout, cancel requests and deadlock detection, go with savepoints and
+ * PREPARE TRANSACTION, and show in pg_locks with locktype advisory and the
+ * class below as objsubid.  Two ids with the same hash share a lock: they wait
+ * for each other now and then, and nothing else happens.
+ *
+ * IDENTIFICATION
+ *	  src/lock.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+
+#include "lock.h"
+
+/* pg_advisory_lock and its family use 1 and 2. */
+#define LOCK_CLASS_ROUTING	22101
+#define LOCK_CLASS_RESPONSE	22102
+#define LOCK_CLASS_VENDOR	22103
+
+static void
+set_tag(LOCKTAG *tag, int lock_class, uint64 key)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId,
+						 (uint32) (key >> 32), (uint32) key, lock_class);
+}
+
+static uint64
+uuid_key(const pg_uuid_t *id, uint64 seed)
+{
+	return hash_bytes_extended(id->data, UUID_LEN, seed);
+}
+
+static uint64
+text_key(const text *id)
+{
+	return hash_bytes_extended((const unsigned char *) VARDATA_ANY(id),
+							   VARSIZE_ANY_EXHDR(id), 0);
+}
+
+static void
+acquire(int lock_class, uint64 key)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, lock_class, key);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+static void
+release(int lock_class, uint64 key)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, lock_class, key);
+	(void) LockRelease(&tag, ExclusiveLock, false);
+}
+
+/*
+ * From here to the end of the transaction no other call of ours changes this
+ * routing, or an answer to one of its open offers.
+ */
+void
+vr_lock_routing(const pg_uuid_t *routing_id)
+{
+	acquire(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0));
+}
+
+/*
+ * Gives the routing back before the transaction ends: only where nothing was
+ * written under the lock, or where what was written makes others wait anyway.
+ */
+void
+vr_unlock_routing(const pg_uuid_t *routing_id)
+{
+	release(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0));
+}
+
+/*
+ * Guards one vendor's answer on a routing that is decided, where the lock of
+ * the routing is no longer needed: losers do not wait for each other.
+ */
+void
+vr_lock_response(const pg_uuid_t *routing_id, const text *vendor_id)
+{
+	acquire(LOCK_CLASS_RESPONSE, uuid_key(routing_id, text_key(vendor_id)));
+}
+
+/*
+ * From here to the end of the transaction no other call of ours changes how
+ * many orders this vendor has.
+ */
+void
+vr_lock_vendor(const text *vendor_id)
+{
+	acquire(LOCK_CLASS_VENDOR, text_key(vendor_id));
+}
+
+/*
+ * As vr_unlock_routing.
+ */
+void
+vr_unlock_vendor(const text *vendor_id)
+{
+	release(LOCK_CLASS_VENDOR, text_key(vendor_id));
+}

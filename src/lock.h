@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * lock.h
+ *		Heavyweight locks of our own, and their order.
+ *
+ * IDENTIFICATION
+ *	  src/lock.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_LOCK_H
+#define VR_LOCK_H
+
+#include "utils/uuid.h"
+
+extern void vr_lock_routing(const pg_uuid_t *routing_id);
+extern void vr_unlock_routing(const pg_uuid_t *routing_id);
+extern void vr_lock_response(const pg_uuid_t *routing_id, const text *vendor_id);
+extern void vr_lock_vendor(const text *vendor_id);
+extern void vr_unlock_vendor(const text *vendor_id);
+
+#endif							/* VR_LOCK_H */

@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * newest.c
+ *		The newest version of a row of ours, found without a lock.
+ *
+ * This is what makes losing cheap: who comes late reads the winner's name from
+ * the row itself, past the executor and past the transaction's snapshot, and
+ * takes no lock.
+ *
+ * Locking: AccessShareLock on the table and its primary key.  While another
+ * transaction is changing the row we wait for the END OF THAT TRANSACTION, not
+ * for the row: all who wait wake together when it commits or rolls back,
+ * instead of one after the other.  The wait honours lock_timeout, deadlock
+ * detection and cancel requests.
+ *
+ * SERIALIZABLE: a dirty snapshot takes no predicate locks, on purpose: losers
+ * of one race must not conflict with each other.
+ *
+ * Memory: slots live in the current context; the caller drops them.
+ *
+ * IDENTIFICATION
+ *	  src/newest.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "newest.h"
+
+#define MAX_KEY_COLUMNS 3
+
+/*
+ * Equality with a primary key.  Ours are made of three types, whose operators
+ * are known here.
+ */
+static void
+init_scan_keys(Relation index, int nkeys, const NullableDatum *key,
+			   ScanKeyData *scan_keys)
+{
+	Assert(nkeys <= MAX_KEY_COLUMNS);
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		RegProcedure equal;
+
+		switch (TupleDescAttr(RelationGetDescr(index), i)->atttypid)
+		{
+			case UUIDOID:
+				equal = F_UUID_EQ;
+				break;
+			case INT4OID:
+				equal = F_INT4EQ;
+				break;
+			case TEXTOID:
+				equal = F_TEXTEQ;
+				break;
+			default:
+				elog(ERROR, "unexpected key type in index \"%s\"",
+					 RelationGetRelationName(index));
+		}
+		ScanKeyEntryInitialize(&scan_keys[i], 0, i + 1, BTEqualStrategyNumber,
+							   InvalidOid, index->rd_indcollation[i],
+							   equal, key[i].value);
+	}
+}
+
+/*
+ * Puts the newest version of the row into the slot, whoever wrote it.  *writer
+ * is the other transaction that is changing it now, if any.
+ */
+static bool
+dirty_fetch(Relation table, int nkeys, const NullableDatum *key,
+			TupleTableSlot *slot, TransactionId *writer)
+{
+	Relation	index = index_open(vr_primary_key_index(table), AccessShareLock);
+	SnapshotData dirty;
+	ScanKeyData scan_keys[MAX_KEY_COLUMNS];
+	IndexScanDesc scan;
+	bool		found;
+
+	InitDirtySnapshot(dirty);
+	init_scan_keys(index, nkeys, key, scan_keys);
+	scan = vr_index_beginscan(table, index, &dirty, nkeys);
+	index_rescan(scan, scan_keys, nkeys, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	if (found)
+	{
+		ExecMaterializeSlot(slot);
+		*writer = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
+	}
+	index_endscan(scan);
+	index_close(index, NoLock);
+	return found;
+}
+
+/*
+ * Puts the row into the slot by SQL.  A dirty scan can pass by a row that is
+ * being moved to another page at that moment, and on a sharded cluster the rows
+ * are on other nodes: only this answer proves that there is no such row.
+ */
+static bool
+spi_fetch(const VrStatement *by_key, const NullableDatum *key,
+		  TupleTableSlot *slot)
+{
+	VrSpi		spi;
+	bool		found;
+
+	vr_spi_begin(&spi);
+	found = vr_spi_read(by_key, key) == 1;
+	if (found)
+		vr_spi_copy_row(slot);
+	vr_spi_end(&spi);
+	return found;
+}
+
+/*
+ * The newest version of a row that is committed or our own, or NULL where there
+ * is no such row.  by_key selects it by primary key, with all the columns of
+ * the table in their order; key is its parameters.
+ *
+ * *waited is set, never cleared, when another transaction had to end first.
+ */
+TupleTableSlot *
+vr_newest_row(Relation table, const VrStatement *by_key,
+			  const NullableDatum *key, bool *waited)
+{
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	TransactionId writer;
+
+	while (dirty_fetch(table, by_key->nparams, key, slot, &writer))
+	{
+		if (!TransactionIdIsValid(writer))
+			return slot;
+		*waited = true;
+		XactLockTableWait(writer, table, &slot->tts_tid, XLTW_Update);
+	}
+	if (spi_fetch(by_key, key, slot))
+		return slot;
+
+	ExecDropSingleTupleTableSlot(slot);
+	return NULL;
+}

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * newest.h
+ *		The newest version of a row of ours, found without a lock.
+ *
+ * IDENTIFICATION
+ *	  src/newest.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_NEWEST_H
+#define VR_NEWEST_H
+
+#include "executor/tuptable.h"
+#include "utils/rel.h"
+
+#include "spi.h"
+
+extern TupleTableSlot *vr_newest_row(Relation table, const VrStatement *by_key,
+									 const NullableDatum *key, bool *waited);
+
+#endif							/* VR_NEWEST_H */

@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * respond.c
+ *		vr_respond: records what a vendor says, without deciding the order.
+ *
+ * Locking: the lock of the routing.  So an answer is either before the decision
+ * and part of it, or after it and refused.
+ *
+ * Errors: VR001 unknown routing, VR005 not invited, VR004 too late or not what
+ * was answered before.
+ *
+ * IDENTIFICATION
+ *	  src/respond.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#include "args.h"
+#include "clock.h"
+#include "errors.h"
+#include "event.h"
+#include "json.h"
+#include "response.h"
+#include "result.h"
+#include "routing.h"
+#include "spi.h"
+#include "transition.h"
+
+PG_FUNCTION_INFO_V1(vr_respond);
+
+/*
+ * The answer in argument argno: one of those a vendor can give.
+ */
+static VrAnswer
+answer_from_arg(FunctionCallInfo fcinfo, int argno)
+{
+	const text *name = vr_arg_id(fcinfo, argno, "response");
+	VrAnswer	answer = vr_answer_from_text(name);
+
+	if (answer == VR_NO_ANSWER || answer == VR_TIMEOUT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown response \"%s\"", text_to_cstring(name)),
+				 errhint("A vendor answers ACCEPT, REJECT or ERROR.")));
+	return answer;
+}
+
+/*
+ * Refuses an answer that comes when there is nothing to answer any more.
+ */
+static void
+check_open(const VrRouting *routing, const VrResponse *response,
+		   const text *vendor_id, TimestampTz now)
+{
+	if (response->answer != VR_NO_ANSWER)
+		ereport(ERROR,
+				(errcode(ERRCODE_VR_INVALID_STATE),
+				 errmsg("vendor \"%s\" has already answered %s",
+						text_to_cstring(vendor_id),
+						vr_answer_name(response->answer))));
+	if (routing->status != VR_PENDING)
+		ereport(ERROR,
+				(errcode(ERRCODE_VR_INVALID_STATE),
+				 errmsg("order \"%s\" takes no answers any more",
+						text_to_cstring(routing->order_id)),
+				 errdetail("Its status is %s.", vr_status_name(routing->status))));
+	if (now >= response->expires_at || now >= routing->expires_at)
+		ereport(ERROR,
+				(errcode(ERRCODE_VR_INVALID_STATE),
+				 errmsg("the offer to vendor \"%s\" has expired",
+						text_to_cstring(vendor_id))));
+}
+
+/*
+ * vr_respond(routing_id uuid, vendor_id text, response text, reason text,
+ *			  payload jsonb)
+ *
+ * The identical answer again changes nothing and returns recorded = false, also
+ * after the order is decided.
+ */
+Datum
+vr_respond(PG_FUNCTION_ARGS)
+{
+	static VrResult result = {
+		3, {
+			{"response_recorded", TEXTOID},
+			{"responded_at", TIMESTAMPTZOID},
+			{"recorded", BOOLOID}
+		}
+	};
+	const pg_uuid_t *routing_id = vr_arg_uuid(fcinfo, 0, "routing_id");
+	const text *vendor_id = vr_arg_id(fcinfo, 1, "vendor_id");
+	VrAnswer	answer = answer_from_arg(fcinfo, 2);
+	const text *reason = vr_arg_optional_text(fcinfo, 3, "reason");
+	const Jsonb *payload = vr_arg_optional_object(fcinfo, 4, "payload");
+	VrRouting	routing;
+	VrResponse	response;
+	TimestampTz now;
+	bool		recorded;
+	VrSpi		spi;
+
+	vr_require_writable("vr_respond()");
+
+	vr_spi_begin(&spi);
+	vr_routing_read_locked(routing_id, &routing);
+	vr_response_read(&routing, vendor_id, &response);
+	now = vr_now();
+
+	if (!response.invited)
+		ereport(ERROR,
+				(errcode(ERRCODE_VR_NOT_INVITED),
+				 errmsg("vendor \"%s\" is not invited", text_to_cstring(vendor_id))));
+
+	recorded = (response.answer != answer);
+	if (recorded)
+	{
+		check_open(&routing, &response, vendor_id, now);
+		vr_response_record(&routing, vendor_id, answer, reason, payload, now);
+		vr_event_insert(&routing, now, VR_EVENT_RESPONSE, vendor_id,
+						vr_json({"answer", .string = vr_answer_name(answer)}));
+		if (answer != VR_ACCEPT)
+			vr_exhaust_if_declined(&routing, now);
+	}
+	vr_spi_end(&spi);
+
+	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+		vr_param_ptr(cstring_to_text(vr_answer_name(answer))),
+		vr_param(TimestampTzGetDatum(recorded ? now : response.responded_at)),
+		vr_param(BoolGetDatum(recorded))
+	}));
+}

@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * routing.h
+ *		The table routings: one row per order.
+ *
+ * IDENTIFICATION
+ *	  src/routing.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_ROUTING_H
+#define VR_ROUTING_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "geo.h"
+
+typedef enum VrStatus
+{
+	VR_PENDING,					/* open: the next accept wins */
+	VR_LOCKED,					/* a vendor has won */
+	VR_EXHAUSTED,				/* everybody invited said no, or nothing */
+	VR_EXPIRED,					/* the order's deadline passed */
+	VR_CANCELLED,				/* withdrawn by the application */
+	VR_COMPLETED				/* done */
+} VrStatus;
+
+/* What the functions need to know of a row. */
+typedef struct VrRouting
+{
+	pg_uuid_t	routing_id;
+	text	   *order_id;
+	VrStatus	status;
+	int			round;
+	int			wave;
+	text	   *locked_vendor_id;	/* NULL: nobody */
+	TimestampTz locked_at;		/* valid with locked_vendor_id */
+	int			version;
+	TimestampTz next_deadline;	/* 0: none */
+	TimestampTz expires_at;
+	bool		waited;			/* somebody else was changing it */
+} VrRouting;
+
+/* An order, as the application describes it to vr_broadcast. */
+typedef struct VrOrder
+{
+	const text *order_id;
+	const text *retailer_id;
+	const text *product;		/* NULL: any */
+	Numeric		amount;			/* NULL: not known */
+	bool		has_place;
+	VrPlace		place;
+	const Jsonb *payload;		/* NULL: none */
+} VrOrder;
+
+extern const char *vr_status_name(VrStatus status);
+extern VrStatus vr_status_from_text(const text *name);
+extern bool vr_transition_allowed(VrStatus from, VrStatus to);
+extern void vr_routing_check_change(TupleDesc tupdesc, HeapTuple before,
+									HeapTuple after);
+
+extern bool vr_routing_find(const pg_uuid_t *routing_id, VrRouting *routing);
+extern void vr_routing_unknown(const pg_uuid_t *routing_id) pg_attribute_noreturn();
+extern void vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing);
+extern void vr_routing_read_locked(const pg_uuid_t *routing_id, VrRouting *routing);
+
+extern bool vr_routing_insert(const pg_uuid_t *routing_id, const VrOrder *order,
+							  TimestampTz now, TimestampTz next_deadline,
+							  TimestampTz expires_at);
+extern bool vr_routing_lock_in(VrRouting *routing, const text *vendor_id,
+							   TimestampTz now);
+extern void vr_routing_set_status(VrRouting *routing, VrStatus status,
+								  TimestampTz now);
+extern void vr_routing_set_next_deadline(VrRouting *routing,
+										 TimestampTz next_deadline);
+
+#endif							/* VR_ROUTING_H */

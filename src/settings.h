@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *		The settings vendor_routing.* and their bounds.
+ *
+ * IDENTIFICATION
+ *	  src/settings.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_SETTINGS_H
+#define VR_SETTINGS_H
+
+/* Most vendors one order can be offered to, by setting or by argument. */
+#define VR_MAX_VENDORS_LIMIT 1000
+
+/* Longest time to live of an offer or an order, in seconds: one year. */
+#define VR_TTL_LIMIT (365 * 24 * 60 * 60)
+
+extern int	vr_max_vendors;
+extern int	vr_offer_ttl;		/* seconds */
+extern int	vr_order_ttl;		/* seconds */
+extern bool vr_record_losses;
+
+extern void vr_define_settings(void);
+
+#endif							/* VR_SETTINGS_H */

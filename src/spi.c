@@ -1,0 +1,253 @@
+/*-------------------------------------------------------------------------
+ *
+ * spi.c
+ *		Running our SQL statements in-process: whose rights, which names,
+ *		which snapshot, which plan.
+ *
+ * Every write of the extension goes through here and the executor, so that
+ * constraints, triggers and row security added by a DBA are honoured.
+ *
+ * Rights: statements run as the owner of the table vendor_routing.routings, as
+ * those of referential integrity run as the owner of their table.  A role
+ * needs EXECUTE on our functions and nothing on our tables.
+ *
+ * Names: search_path is pg_catalog while we are in here, so no operator,
+ * function or type of anybody else's is ever considered.
+ *
+ * Snapshot: writes, and reads that decide about a write, use the latest
+ * snapshot at every isolation level.
+ *
+ * Plans: prepared once per session and statement, and kept.  PostgreSQL
+ * revalidates them by text when what they depend on changes, also across DROP
+ * and CREATE EXTENSION.
+ *
+ * Errors: nothing is caught here.  Rights, settings and the SPI connection are
+ * put back by the abort of the (sub)transaction, whoever catches the error.
+ *
+ * Memory: our code stays in the caller's memory context; results of a statement
+ * are valid until the next one, or until vr_spi_end.
+ *
+ * IDENTIFICATION
+ *	  src/spi.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "catalog.h"
+#include "spi.h"
+
+typedef struct PlanEntry
+{
+	const VrStatement *statement;	/* hash key */
+	SPIPlanPtr	plan;
+} PlanEntry;
+
+static HTAB *plans = NULL;
+
+static void
+set_for_now(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Opens SPI with the extension's rights and names.  Calls may be nested.
+ */
+void
+vr_spi_begin(VrSpi *spi)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Relation	routings = vr_open_table("routings");
+	Oid			owner = routings->rd_rel->relowner;
+
+	table_close(routings, NoLock);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	MemoryContextSwitchTo(caller);
+
+	GetUserIdAndSecContext(&spi->user, &spi->security_context);
+	SetUserIdAndSecContext(owner, spi->security_context |
+						   SECURITY_LOCAL_USERID_CHANGE);
+
+	spi->guc_level = NewGUCNestLevel();
+	set_for_now("search_path", "pg_catalog, pg_temp");
+
+	/*
+	 * All our statements come by a key.  A plan made while a table was almost
+	 * empty would read all of it for as long as the session keeps the plan,
+	 * and at SERIALIZABLE lock all of it against everybody.
+	 */
+	set_for_now("enable_seqscan", "off");
+}
+
+void
+vr_spi_end(const VrSpi *spi)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	AtEOXact_GUC(true, spi->guc_level);
+	SetUserIdAndSecContext(spi->user, spi->security_context);
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	MemoryContextSwitchTo(caller);
+}
+
+/*
+ * The session's plan for a statement.
+ */
+static SPIPlanPtr
+plan_for(const VrStatement *statement)
+{
+	PlanEntry  *entry;
+	bool		found;
+
+	if (plans == NULL)
+	{
+		HASHCTL		ctl = {
+			.keysize = sizeof(VrStatement *),
+			.entrysize = sizeof(PlanEntry),
+			.hcxt = TopMemoryContext
+		};
+
+		plans = hash_create("vendor_routing plans", 64, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+
+	entry = hash_search(plans, &statement, HASH_ENTER, &found);
+	if (!found)
+		entry->plan = NULL;		/* stays so if preparing fails */
+	if (entry->plan == NULL)
+	{
+		Oid			types[VR_MAX_PARAMS];
+		SPIPlanPtr	plan;
+
+		memcpy(types, statement->types, sizeof(types));
+		plan = SPI_prepare(statement->sql, statement->nparams, types);
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare failed: %s: %s",
+				 SPI_result_code_string(SPI_result), statement->sql);
+		SPI_keepplan(plan);
+		entry->plan = plan;
+	}
+	return entry->plan;
+}
+
+static uint64
+execute(const VrStatement *statement, const NullableDatum *params,
+		Snapshot snapshot, bool read_only)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		values[VR_MAX_PARAMS];
+	char		nulls[VR_MAX_PARAMS];
+	int			result;
+
+	Assert(statement->nparams <= VR_MAX_PARAMS);
+	for (int i = 0; i < statement->nparams; i++)
+	{
+		values[i] = params[i].value;
+		nulls[i] = params[i].isnull ? 'n' : ' ';
+	}
+
+	result = SPI_execute_snapshot(plan_for(statement), values, nulls,
+								  snapshot, InvalidSnapshot,
+								  read_only, true, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s",
+			 SPI_result_code_string(result));
+	MemoryContextSwitchTo(caller);
+	return SPI_processed;
+}
+
+/*
+ * Runs a statement that writes, or reads what a write depends on, on the latest
+ * snapshot, as the triggers of referential integrity do: at REPEATABLE READ and
+ * SERIALIZABLE the transaction's own snapshot would meet rows changed since,
+ * and fail with 40001.  Returns the number of rows.
+ */
+uint64
+vr_spi_write(const VrStatement *statement, const NullableDatum *params)
+{
+	return execute(statement, params, GetLatestSnapshot(), false);
+}
+
+/*
+ * Runs a statement that must write exactly one row.  It does, unless a trigger
+ * or a policy that somebody added to our tables forbids it silently: then
+ * nothing of this call may remain.
+ */
+void
+vr_spi_write_one(const VrStatement *statement, const NullableDatum *params)
+{
+	if (vr_spi_write(statement, params) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+				 errmsg("a row of vendor_routing could not be written"),
+				 errdetail("A trigger or a row security policy suppressed it, or it was changed at the same time by other means than the functions of the extension."),
+				 errcontext("SQL statement \"%s\"", statement->sql)));
+}
+
+/*
+ * Runs a query on the latest snapshot.  Returns the number of rows.
+ */
+uint64
+vr_spi_read(const VrStatement *statement, const NullableDatum *params)
+{
+	return execute(statement, params, GetLatestSnapshot(), true);
+}
+
+/*
+ * Runs a query on the snapshot of the calling query: for functions that only
+ * report (STABLE), so that they agree with everything else the query reads.
+ */
+uint64
+vr_spi_read_snapshot(const VrStatement *statement, const NullableDatum *params)
+{
+	return execute(statement, params, GetActiveSnapshot(), true);
+}
+
+/*
+ * A value of the last result; column counts from 1.  Valid until the next
+ * statement.
+ */
+NullableDatum
+vr_spi_value(uint64 row, int column)
+{
+	NullableDatum result;
+
+	result.value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+								 column, &result.isnull);
+	return result;
+}
+
+/*
+ * Copies the first row of the last result into a slot of the same layout.
+ */
+void
+vr_spi_copy_row(TupleTableSlot *slot)
+{
+	ExecForceStoreHeapTuple(SPI_tuptable->vals[0], slot, false);
+	ExecMaterializeSlot(slot);
+}
+
+/*
+ * A text of the last result, copied into the current memory context; NULL for
+ * NULL.
+ */
+text *
+vr_spi_text(uint64 row, int column)
+{
+	NullableDatum value = vr_spi_value(row, column);
+
+	return value.isnull ? NULL : DatumGetTextPCopy(value.value);
+}

@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger.c
+ *		Guards on our tables: they refuse, also to plain SQL, what the
+ *		functions of the extension never do.
+ *
+ * They fire ENABLE ALWAYS.  Inserting is not guarded, because a restore inserts
+ * rows in every state; the constraints of the tables see to those.
+ *
+ * Errors: VR004 for a change the state machine does not have; 23503 (foreign
+ * key violation, which it is in all but name) for a vendor that is in use;
+ * 55000 for what is kept for ever.
+ *
+ * IDENTIFICATION
+ *	  src/trigger.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+#include "args.h"
+#include "routing.h"
+#include "spi.h"
+#include "vendor.h"
+
+PG_FUNCTION_INFO_V1(vr_guard_routings);
+PG_FUNCTION_INFO_V1(vr_guard_vendors);
+PG_FUNCTION_INFO_V1(vr_guard_kept);
+
+static TriggerData *
+trigger_data(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function must be called as a trigger")));
+	return (TriggerData *) fcinfo->context;
+}
+
+/*
+ * BEFORE UPDATE ON routings FOR EACH ROW: the state machine.
+ */
+Datum
+vr_guard_routings(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = trigger_data(fcinfo);
+
+	if (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function must be fired for each row by UPDATE")));
+
+	vr_routing_check_change(RelationGetDescr(trigger->tg_relation),
+							trigger->tg_trigtuple, trigger->tg_newtuple);
+	return PointerGetDatum(trigger->tg_newtuple);
+}
+
+/*
+ * BEFORE DELETE OR UPDATE OF vendor_id ON vendors FOR EACH ROW, and BEFORE
+ * TRUNCATE: a vendor that has open offers or unfinished orders keeps its row
+ * and its id.
+ */
+Datum
+vr_guard_vendors(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = trigger_data(fcinfo);
+	const text *vendor_id = NULL;	/* any */
+	bool		in_use;
+	VrSpi		spi;
+
+	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		vendor_id = vr_vendor_id(RelationGetDescr(trigger->tg_relation),
+								 trigger->tg_trigtuple);
+
+	/* An UPDATE that names the column and leaves the value. */
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
+		vr_text_eq(vendor_id,
+				   vr_vendor_id(RelationGetDescr(trigger->tg_relation),
+								trigger->tg_newtuple)))
+		return PointerGetDatum(trigger->tg_newtuple);
+
+	vr_spi_begin(&spi);
+	in_use = vr_vendor_in_use(vendor_id);
+	vr_spi_end(&spi);
+
+	if (in_use && vendor_id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("cannot truncate vendors while orders are open")));
+	if (in_use)
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("vendor \"%s\" has open offers or unfinished orders",
+						text_to_cstring(vendor_id)),
+				 errhint("Set is_active to false; it will be offered nothing more.")));
+
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
+						   trigger->tg_newtuple : trigger->tg_trigtuple);
+}
+
+/*
+ * BEFORE anything ON tables that are kept for ever: refuses it.
+ */
+Datum
+vr_guard_kept(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = trigger_data(fcinfo);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("rows of table \"%s\" are kept for ever",
+					RelationGetRelationName(trigger->tg_relation)),
+			 errdetail("They can neither be changed nor removed: they are the record of what happened.")));
+}
