@@ -110,16 +110,17 @@ static VrOutcome
 pursue(Attempt *attempt)
 {
 	const pg_uuid_t routing_id = attempt->routing.routing_id;
+	ItemPointerData vendor_tid;
 	VrGate		gate;
 	VrOutcome	outcome;
 
 	vr_lock_routing(&routing_id);
-	gate = vr_vendor_read_locked(attempt->vendor_id);
+	gate = vr_vendor_read_locked(attempt->vendor_id, &vendor_tid);
 	look(attempt, &routing_id);
 	outcome = judge(attempt);
 
 	if (outcome == VR_OUTCOME_LOCKED && gate == VR_GATE_NONE)
-		return vr_award(&attempt->routing, attempt->vendor_id,
+		return vr_award(&attempt->routing, attempt->vendor_id, &vendor_tid,
 						&attempt->response, attempt->payload, attempt->now);
 
 	/* A vendor that was suspended since it was invited is invited no more. */
@@ -174,8 +175,8 @@ record_loss(Attempt *attempt, VrOutcome outcome)
 
 	if (!open)
 		vr_lock_response(&routing->routing_id, attempt->vendor_id);
-	if (!vr_response_record(routing, attempt->vendor_id, answer, NULL,
-							attempt->payload, attempt->now))
+	if (!vr_response_record(routing, attempt->vendor_id, &attempt->response,
+							answer, NULL, attempt->payload, attempt->now))
 		return;
 	vr_event_insert(routing, attempt->now,
 					open ? VR_EVENT_TIMED_OUT : VR_EVENT_RESPONSE,

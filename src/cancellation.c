@@ -13,9 +13,12 @@
  */
 #include "postgres.h"
 
+#include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "args.h"
 #include "cancellation.h"
+#include "response.h"
 #include "spi.h"
 
 /*
@@ -29,23 +32,32 @@ vr_cancellations_insert(const VrRouting *routing, const char *reason,
 	static const VrStatement insert = {
 		"INSERT INTO vendor_routing.cancellations"
 		" (routing_id, round, vendor_id, reason, created_at)"
-		" SELECT routing_id, round, vendor_id, $4, $5"
-		" FROM vendor_routing.responses"
-		" WHERE routing_id = $1 AND round = $2"
-		" AND ($3 IS NULL OR vendor_id <> $3)"
+		" SELECT $1, $2, v.vendor_id, $4, $5"
+		" FROM pg_catalog.unnest($3) AS v (vendor_id)"
 		" ON CONFLICT (routing_id, round, vendor_id) DO NOTHING",
-		5, {UUIDOID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
+		5, {UUIDOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID}
 	};
-	bool		winner_keeps = (routing->status == VR_LOCKED ||
-								routing->status == VR_COMPLETED);
-	NullableDatum params[] = {
-		vr_param_ptr(&routing->routing_id),
-		vr_param(Int32GetDatum(routing->round)),
-		vr_param_ptr(winner_keeps ? routing->locked_vendor_id : NULL),
-		vr_param_ptr(cstring_to_text(reason)),
-		vr_param(TimestampTzGetDatum(now))
-	};
+	const text *winner = (routing->status == VR_LOCKED ||
+						  routing->status == VR_COMPLETED) ?
+		routing->locked_vendor_id : NULL;
+	List	   *vendor_ids = vr_responses_vendor_ids(routing);
+	Datum	   *others = palloc(list_length(vendor_ids) * sizeof(Datum));
+	int			nothers = 0;
+	NullableDatum params[5];
+	ListCell   *cell;
 
+	foreach(cell, vendor_ids)
+	{
+		if (!vr_text_eq(lfirst(cell), winner))
+			others[nothers++] = PointerGetDatum(lfirst(cell));
+	}
+
+	params[0] = vr_param_ptr(&routing->routing_id);
+	params[1] = vr_param(Int32GetDatum(routing->round));
+	params[2] = vr_param_ptr(construct_array(others, nothers, TEXTOID,
+											 -1, false, TYPALIGN_INT));
+	params[3] = vr_param_ptr(cstring_to_text(reason));
+	params[4] = vr_param(TimestampTzGetDatum(now));
 	return (int) vr_spi_write(&insert, params);
 }
 

@@ -13,8 +13,9 @@
  * instead of one after the other.  The wait honours lock_timeout, deadlock
  * detection and cancel requests.
  *
- * SERIALIZABLE: a dirty snapshot takes no predicate locks, on purpose: losers
- * of one race must not conflict with each other.
+ * SERIALIZABLE: reads that are not of an MVCC snapshot take no predicate locks,
+ * on purpose: neither the losers of a race nor the winners of different races
+ * may conflict with each other.
  *
  * Memory: slots live in the current context; the caller drops them.
  *
@@ -38,8 +39,8 @@
 #define MAX_KEY_COLUMNS 3
 
 /*
- * Equality with a primary key.  Ours are made of three types, whose operators
- * are known here.
+ * Equality with the first columns of an index.  Ours are of three types, whose
+ * operators are known here.
  */
 static void
 init_scan_keys(Relation index, int nkeys, const NullableDatum *key,
@@ -73,6 +74,21 @@ init_scan_keys(Relation index, int nkeys, const NullableDatum *key,
 }
 
 /*
+ * Starts a scan of the rows with this key.
+ */
+static IndexScanDesc
+begin_scan(Relation table, Relation index, Snapshot snapshot,
+		   int nkeys, const NullableDatum *key)
+{
+	ScanKeyData scan_keys[MAX_KEY_COLUMNS];
+	IndexScanDesc scan = vr_index_beginscan(table, index, snapshot, nkeys);
+
+	init_scan_keys(index, nkeys, key, scan_keys);
+	index_rescan(scan, scan_keys, nkeys, NULL, 0);
+	return scan;
+}
+
+/*
  * Puts the newest version of the row into the slot, whoever wrote it.  *writer
  * is the other transaction that is changing it now, if any.
  */
@@ -82,14 +98,11 @@ dirty_fetch(Relation table, int nkeys, const NullableDatum *key,
 {
 	Relation	index = index_open(vr_primary_key_index(table), AccessShareLock);
 	SnapshotData dirty;
-	ScanKeyData scan_keys[MAX_KEY_COLUMNS];
 	IndexScanDesc scan;
 	bool		found;
 
 	InitDirtySnapshot(dirty);
-	init_scan_keys(index, nkeys, key, scan_keys);
-	scan = vr_index_beginscan(table, index, &dirty, nkeys);
-	index_rescan(scan, scan_keys, nkeys, NULL, 0);
+	scan = begin_scan(table, index, &dirty, nkeys, key);
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
 	if (found)
 	{
@@ -147,4 +160,47 @@ vr_newest_row(Relation table, const VrStatement *by_key,
 
 	ExecDropSingleTupleTableSlot(slot);
 	return NULL;
+}
+
+/*
+ * A text column of all rows whose primary key starts with this key.  Where
+ * somebody is changing one of the rows, it may come twice.
+ */
+List *
+vr_newest_texts(Relation table, int nkeys, const NullableDatum *key, int column)
+{
+	Relation	index = index_open(vr_primary_key_index(table), AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	IndexScanDesc scan = begin_scan(table, index, SnapshotSelf, nkeys, key);
+	List	   *texts = NIL;
+
+	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		bool		isnull;
+		Datum		value = slot_getattr(slot, column, &isnull);
+
+		if (!isnull)
+			texts = lappend(texts, DatumGetTextPCopy(value));
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	return texts;
+}
+
+/*
+ * Puts the last row with this value in the first column of the index into the
+ * slot.  Waits for nobody: what others have not committed is not seen.
+ */
+bool
+vr_newest_last(Relation table, Relation index, Datum value, TupleTableSlot *slot)
+{
+	NullableDatum key = {value, false};
+	IndexScanDesc scan = begin_scan(table, index, SnapshotSelf, 1, &key);
+	bool		found = index_getnext_slot(scan, BackwardScanDirection, slot);
+
+	if (found)
+		ExecMaterializeSlot(slot);
+	index_endscan(scan);
+	return found;
 }

@@ -30,6 +30,8 @@
 /* Columns of vendor_routing.responses that are read (22_responses.sql). */
 enum
 {
+	Anum_response_vendor_id = 3,
+	Anum_response_offered_at = 7,
 	Anum_response_expires_at = 8,
 	Anum_response_response = 9,
 	Anum_response_responded_at = 10
@@ -99,6 +101,7 @@ vr_response_read(const VrRouting *routing, const text *vendor_id,
 			isnull ? VR_NO_ANSWER : vr_answer_from_text(DatumGetTextPP(answer));
 		response->responded_at =
 			DatumGetTimestampTz(slot_getattr(slot, Anum_response_responded_at, &isnull));
+		response->tid = slot->tts_tid;
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(table, NoLock);
@@ -178,22 +181,71 @@ vr_responses_invited(const VrRouting *routing)
 }
 
 /*
- * Records the first answer of a vendor.  Returns false, and changes nothing,
- * where there is an answer already.
+ * When a vendor was last offered an order, or DT_NOBEGIN.  Going by the offer
+ * that runs the longest, which is the end of an index; nobody depends on the
+ * difference.
+ */
+TimestampTz
+vr_responses_last_offered(Relation table, Relation by_vendor,
+						  const text *vendor_id, TupleTableSlot *slot)
+{
+	bool		isnull;
+
+	if (!vr_newest_last(table, by_vendor, PointerGetDatum(vendor_id), slot))
+		return DT_NOBEGIN;
+	return DatumGetTimestampTz(slot_getattr(slot, Anum_response_offered_at, &isnull));
+}
+
+/*
+ * The ids of the vendors invited in the current round.  The caller holds the
+ * lock of the routing, so nobody is changing these rows; read directly, as
+ * vr_newest_row does and for the same reasons.
+ */
+List *
+vr_responses_vendor_ids(const VrRouting *routing)
+{
+	static const VrStatement select = {
+		"SELECT vendor_id"
+		" FROM vendor_routing.responses"
+		" WHERE routing_id = $1 AND round = $2",
+		2, {UUIDOID, INT4OID}
+	};
+	NullableDatum key[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param(Int32GetDatum(routing->round))
+	};
+	Relation	table = vr_open_table("responses");
+	List	   *vendor_ids = vr_newest_texts(table, lengthof(key), key,
+											 Anum_response_vendor_id);
+
+	table_close(table, NoLock);
+	if (vendor_ids == NIL)
+	{
+		uint64		n = vr_spi_read(&select, key);
+
+		for (uint64 i = 0; i < n; i++)
+			vendor_ids = lappend(vendor_ids, vr_spi_text(i, 1));
+	}
+	return vendor_ids;
+}
+
+/*
+ * Records the first answer of a vendor to the offer that was read last.
+ * Returns false, and changes nothing, where there is an answer already.
  */
 bool
 vr_response_record(const VrRouting *routing, const text *vendor_id,
-				   VrAnswer answer, const text *reason,
-				   const Jsonb *payload, TimestampTz now)
+				   const VrResponse *response, VrAnswer answer,
+				   const text *reason, const Jsonb *payload, TimestampTz now)
 {
-	static const VrStatement update = {
+	static const VrRowStatement update = VR_ROW_STATEMENT(
 		"UPDATE vendor_routing.responses"
-		" SET response = $4, responded_at = $5, reason = $6, payload = $7"
-		" WHERE routing_id = $1 AND round = $2 AND vendor_id = $3"
+		" SET response = $5, responded_at = $6, reason = $7, payload = $8",
+		"routing_id = $2 AND round = $3 AND vendor_id = $4"
 		" AND response IS NULL",
-		7, {UUIDOID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, JSONBOID}
-	};
+		8, UUIDOID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, JSONBOID);
 	NullableDatum params[] = {
+		vr_param_tid(&response->tid),
 		vr_param_ptr(&routing->routing_id),
 		vr_param(Int32GetDatum(routing->round)),
 		vr_param_ptr(vendor_id),
@@ -203,7 +255,7 @@ vr_response_record(const VrRouting *routing, const text *vendor_id,
 		vr_param_ptr(payload)
 	};
 
-	return vr_spi_write(&update, params) == 1;
+	return vr_spi_write_row(&update, params) == 1;
 }
 
 /* An offer whose time is over at $4, or that is older than $3 (may be NULL). */

@@ -11,7 +11,9 @@
 #ifndef VR_RESPONSE_H
 #define VR_RESPONSE_H
 
+#include "executor/tuptable.h"
 #include "utils/jsonb.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "routing.h"
@@ -33,6 +35,7 @@ typedef struct VrResponse
 	VrAnswer	answer;
 	TimestampTz responded_at;	/* valid with an answer */
 	TimestampTz expires_at;
+	ItemPointerData tid;		/* where this version is; invalid: unknown */
 } VrResponse;
 
 extern const char *vr_answer_name(VrAnswer answer);
@@ -44,9 +47,14 @@ extern void vr_responses_insert(const VrRouting *routing,
 								const List *candidates,
 								TimestampTz now, TimestampTz expires_at);
 extern List *vr_responses_invited(const VrRouting *routing);
+extern TimestampTz vr_responses_last_offered(Relation table, Relation by_vendor,
+											 const text *vendor_id,
+											 TupleTableSlot *slot);
+extern List *vr_responses_vendor_ids(const VrRouting *routing);
 extern bool vr_response_record(const VrRouting *routing, const text *vendor_id,
-							   VrAnswer answer, const text *reason,
-							   const Jsonb *payload, TimestampTz now);
+							   const VrResponse *response, VrAnswer answer,
+							   const text *reason, const Jsonb *payload,
+							   TimestampTz now);
 extern List *vr_responses_time_out(const VrRouting *routing,
 								   const Interval *ttl, TimestampTz now);
 extern List *vr_responses_due_accepts(const VrRouting *routing,

@@ -132,6 +132,7 @@ fill(VrRouting *routing, const Datum *values, const bool *nulls)
 	routing->expires_at =
 		DatumGetTimestampTz(values[Anum_routing_expires_at - 1]);
 	routing->waited = false;
+	ItemPointerSetInvalid(&routing->tid);
 }
 
 static void
@@ -218,6 +219,7 @@ vr_routing_find(const pg_uuid_t *routing_id, VrRouting *routing)
 		slot_getallattrs(slot);
 		fill(routing, slot->tts_values, slot->tts_isnull);
 		routing->waited = waited;
+		routing->tid = slot->tts_tid;
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(table, NoLock);
@@ -302,23 +304,23 @@ vr_routing_insert(const pg_uuid_t *routing_id, const VrOrder *order,
 bool
 vr_routing_lock_in(VrRouting *routing, const text *vendor_id, TimestampTz now)
 {
-	static const VrStatement compare_and_set = {
+	static const VrRowStatement compare_and_set = VR_ROW_STATEMENT(
 		"UPDATE vendor_routing.routings"
-		" SET status = 'LOCKED', locked_vendor_id = $3, locked_at = $4,"
-		"     version = version + 1, updated_at = $4"
-		" WHERE routing_id = $1 AND round = $2"
+		" SET status = 'LOCKED', locked_vendor_id = $4, locked_at = $5,"
+		"     version = version + 1, updated_at = $5",
+		"routing_id = $2 AND round = $3"
 		" AND status = 'PENDING' AND locked_vendor_id IS NULL"
 		" RETURNING version",
-		4, {UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID}
-	};
+		5, UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID);
 	NullableDatum params[] = {
+		vr_param_tid(&routing->tid),
 		vr_param_ptr(&routing->routing_id),
 		vr_param(Int32GetDatum(routing->round)),
 		vr_param_ptr(vendor_id),
 		vr_param(TimestampTzGetDatum(now))
 	};
 
-	if (vr_spi_write(&compare_and_set, params) != 1)
+	if (vr_spi_write_row(&compare_and_set, params) != 1)
 		return false;
 	routing->status = VR_LOCKED;
 	routing->locked_vendor_id = (text *) vendor_id;

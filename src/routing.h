@@ -44,6 +44,7 @@ typedef struct VrRouting
 	TimestampTz next_deadline;	/* 0: none */
 	TimestampTz expires_at;
 	bool		waited;			/* somebody else was changing it */
+	ItemPointerData tid;		/* where this version is; invalid: unknown */
 } VrRouting;
 
 /* An order, as the application describes it to vr_broadcast. */

@@ -182,6 +182,16 @@ vr_spi_write(const VrStatement *statement, const NullableDatum *params)
 }
 
 /*
+ * As vr_spi_write, for one row.
+ */
+uint64
+vr_spi_write_row(const VrRowStatement *statement, const NullableDatum *params)
+{
+	return vr_spi_write(params[0].isnull ? &statement->by_key : &statement->by_tid,
+						params);
+}
+
+/*
  * Runs a statement that must write exactly one row.  It does, unless a trigger
  * or a policy that somebody added to our tables forbids it silently: then
  * nothing of this call may remain.
@@ -231,13 +241,15 @@ vr_spi_value(uint64 row, int column)
 }
 
 /*
- * Copies the first row of the last result into a slot of the same layout.
+ * Copies the first row of the last result into a slot of the same layout.  Its
+ * place is not known then.
  */
 void
 vr_spi_copy_row(TupleTableSlot *slot)
 {
 	ExecForceStoreHeapTuple(SPI_tuptable->vals[0], slot, false);
 	ExecMaterializeSlot(slot);
+	ItemPointerSetInvalid(&slot->tts_tid);
 }
 
 /*

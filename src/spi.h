@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "storage/itemptr.h"
 
 #define VR_MAX_PARAMS 16
 
@@ -28,6 +29,27 @@ typedef struct VrStatement
 	Oid			types[VR_MAX_PARAMS];
 } VrStatement;
 
+/*
+ * A statement that updates the row it was just told of: by its place where we
+ * know that, else by its key.  The first parameter is the place (tid).
+ *
+ * By place is not only the shorter way.  At SERIALIZABLE, reading an index
+ * locks pages of it against other transactions, which then fail for no reason
+ * of theirs; by place, only the row is locked, and that lock is gone with our
+ * own update.
+ */
+typedef struct VrRowStatement
+{
+	VrStatement by_tid;
+	VrStatement by_key;
+} VrRowStatement;
+
+#define VR_ROW_STATEMENT(update, condition, nparams, ...) \
+{ \
+	{update " WHERE ctid = $1 AND " condition, nparams, {TIDOID, __VA_ARGS__}}, \
+	{update " WHERE " condition, nparams, {TIDOID, __VA_ARGS__}} \
+}
+
 /* What vr_spi_begin changed and vr_spi_end puts back. */
 typedef struct VrSpi
 {
@@ -41,6 +63,8 @@ extern void vr_spi_end(const VrSpi *spi);
 
 extern uint64 vr_spi_write(const VrStatement *statement,
 						   const NullableDatum *params);
+extern uint64 vr_spi_write_row(const VrRowStatement *statement,
+							   const NullableDatum *params);
 extern void vr_spi_write_one(const VrStatement *statement,
 							 const NullableDatum *params);
 extern uint64 vr_spi_read(const VrStatement *statement,
@@ -65,6 +89,13 @@ static inline NullableDatum
 vr_param_ptr(const void *value)
 {
 	return (NullableDatum) {PointerGetDatum(value), value == NULL};
+}
+
+/* The place of a row; NULL where it is not known. */
+static inline NullableDatum
+vr_param_tid(const ItemPointerData *tid)
+{
+	return (NullableDatum) {PointerGetDatum(tid), !ItemPointerIsValid(tid)};
 }
 
 #endif							/* VR_SPI_H */

@@ -45,9 +45,11 @@ award_to_recorded_accept(VrRouting *routing, const Interval *ttl, TimestampTz no
 	foreach(cell, vendor_ids)
 	{
 		text	   *vendor_id = lfirst(cell);
+		ItemPointerData tid;
 
-		if (vr_vendor_read_locked(vendor_id) == VR_GATE_NONE &&
-			vr_award(routing, vendor_id, &response, NULL, now) == VR_OUTCOME_LOCKED)
+		if (vr_vendor_read_locked(vendor_id, &tid) == VR_GATE_NONE &&
+			vr_award(routing, vendor_id, &tid, &response, NULL,
+					 now) == VR_OUTCOME_LOCKED)
 			return true;
 	}
 	return false;

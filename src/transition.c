@@ -47,11 +47,12 @@ vr_outcome_name(VrOutcome outcome)
  */
 VrOutcome
 vr_award(VrRouting *routing, const text *vendor_id,
-		 const VrResponse *response, const Jsonb *payload, TimestampTz now)
+		 const ItemPointerData *vendor_tid, const VrResponse *response,
+		 const Jsonb *payload, TimestampTz now)
 {
 	int			cancelled;
 
-	if (!vr_vendor_take_order(vendor_id))
+	if (!vr_vendor_take_order(vendor_id, vendor_tid))
 		return VR_OUTCOME_AT_CAPACITY;
 	if (!vr_routing_lock_in(routing, vendor_id, now))
 	{
@@ -60,7 +61,8 @@ vr_award(VrRouting *routing, const text *vendor_id,
 	}
 
 	if (response->answer == VR_NO_ANSWER)
-		vr_response_record(routing, vendor_id, VR_ACCEPT, NULL, payload, now);
+		vr_response_record(routing, vendor_id, response, VR_ACCEPT, NULL,
+						   payload, now);
 	cancelled = vr_cancellations_insert(routing, VR_CANCELLED_OTHER_WON, now);
 
 	{
@@ -124,7 +126,9 @@ vr_withdraw(VrRouting *routing, const text *reason, TimestampTz now)
 	cancelled = vr_cancellations_insert(routing, VR_CANCELLED_ORDER, now);
 	if (winner != NULL)
 	{
-		(void) vr_vendor_read_locked(winner);
+		ItemPointerData tid;
+
+		(void) vr_vendor_read_locked(winner, &tid);
 		vr_vendor_return_order(winner);
 	}
 	vr_event_insert(routing, now, VR_EVENT_CANCELLED, winner,

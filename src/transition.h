@@ -32,6 +32,7 @@ typedef enum VrOutcome
 extern const char *vr_outcome_name(VrOutcome outcome);
 
 extern VrOutcome vr_award(VrRouting *routing, const text *vendor_id,
+						  const ItemPointerData *vendor_tid,
 						  const VrResponse *response, const Jsonb *payload,
 						  TimestampTz now);
 extern void vr_exhaust(VrRouting *routing, TimestampTz now);

@@ -39,6 +39,7 @@
 #include "geo.h"
 #include "lock.h"
 #include "newest.h"
+#include "response.h"
 #include "settings.h"
 #include "spi.h"
 #include "vendor.h"
@@ -303,49 +304,25 @@ read_eligible(const VrOrder *order, int max_vendors)
 static void
 read_last_offered(List *candidates)
 {
-	static const VrStatement select = {
-		"SELECT (SELECT r.offered_at"
-		"        FROM vendor_routing.responses AS r"
-		"        WHERE r.vendor_id = v.vendor_id"
-		"        ORDER BY r.expires_at DESC"
-		"        LIMIT 1)"
-		" FROM pg_catalog.unnest($1) WITH ORDINALITY AS v (vendor_id, position)"
-		" ORDER BY v.position",
-		1, {TEXTARRAYOID}
-	};
-	VrCandidate **tied = palloc(list_length(candidates) * sizeof(VrCandidate *));
-	Datum	   *ids = palloc(list_length(candidates) * sizeof(Datum));
-	int			ntied = 0;
+	Relation	responses = vr_open_table("responses");
+	Relation	by_vendor = vr_open_index("responses_vendor_id_expires_at_idx");
+	TupleTableSlot *slot = table_slot_create(responses, NULL);
+	int			last = list_length(candidates) - 1;
 
-	for (int i = 0; i < list_length(candidates); i++)
+	for (int i = 0; i <= last; i++)
 	{
 		VrCandidate *candidate = list_nth(candidates, i);
 
-		if ((i > 0 &&
-			 compare_scores(list_nth(candidates, i - 1), candidate) == 0) ||
-			(i + 1 < list_length(candidates) &&
-			 compare_scores(candidate, list_nth(candidates, i + 1)) == 0))
-		{
-			ids[ntied] = PointerGetDatum(candidate->vendor_id);
-			tied[ntied++] = candidate;
-		}
+		if ((i > 0 && compare_scores(list_nth(candidates, i - 1), candidate) == 0) ||
+			(i < last && compare_scores(candidate, list_nth(candidates, i + 1)) == 0))
+			candidate->last_offered =
+				vr_responses_last_offered(responses, by_vendor,
+										  candidate->vendor_id, slot);
 	}
 
-	if (ntied > 0)
-	{
-		NullableDatum params[] = {
-			vr_param_ptr(construct_array(ids, ntied, TEXTOID, -1, false, TYPALIGN_INT))
-		};
-
-		vr_spi_read(&select, params);
-		for (int i = 0; i < ntied; i++)
-		{
-			NullableDatum last_offered = vr_spi_value(i, 1);
-
-			if (!last_offered.isnull)
-				tied[i]->last_offered = DatumGetTimestampTz(last_offered.value);
-		}
-	}
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(by_vendor, NoLock);
+	table_close(responses, NoLock);
 }
 
 /*
@@ -450,10 +427,11 @@ vr_vendors_named(ArrayType *vendor_ids)
 /*
  * Takes the lock of a vendor and returns the first gate that it does not pass
  * now, of those that depend on it alone.  Waits while somebody else is changing
- * the row.  Who is not in the registry is not active.
+ * the row.  Who is not in the registry is not active.  *tid is set to the place
+ * of the row.
  */
 VrGate
-vr_vendor_read_locked(const text *vendor_id)
+vr_vendor_read_locked(const text *vendor_id, ItemPointerData *tid)
 {
 	static const VrStatement by_key = {
 		"SELECT vendor_id, name, phone, is_active, is_verified, products,"
@@ -470,11 +448,13 @@ vr_vendor_read_locked(const text *vendor_id)
 	TupleTableSlot *slot;
 	VrGate		gate = VR_GATE_ACTIVE;
 
+	ItemPointerSetInvalid(tid);
 	vr_lock_vendor(vendor_id);
 	slot = vr_newest_row(vendors, &by_key, key, &waited);
 	if (slot != NULL)
 	{
 		gate = vendor_gate(slot);
+		*tid = slot->tts_tid;
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(vendors, NoLock);
@@ -483,21 +463,20 @@ vr_vendor_read_locked(const text *vendor_id)
 
 /*
  * Counts one more order of a vendor, if it may have one more.  The caller holds
- * the vendor's lock.
+ * the vendor's lock; tid is from vr_vendor_read_locked.
  */
 bool
-vr_vendor_take_order(const text *vendor_id)
+vr_vendor_take_order(const text *vendor_id, const ItemPointerData *tid)
 {
-	static const VrStatement update = {
+	static const VrRowStatement update = VR_ROW_STATEMENT(
 		"UPDATE vendor_routing.vendors"
-		" SET current_orders = current_orders + 1"
-		" WHERE vendor_id = $1 AND is_active AND is_verified"
+		" SET current_orders = current_orders + 1",
+		"vendor_id = $2 AND is_active AND is_verified"
 		" AND (capacity IS NULL OR current_orders < capacity)",
-		1, {TEXTOID}
-	};
-	NullableDatum params[] = {vr_param_ptr(vendor_id)};
+		2, TEXTOID);
+	NullableDatum params[] = {vr_param_tid(tid), vr_param_ptr(vendor_id)};
 
-	return vr_spi_write(&update, params) == 1;
+	return vr_spi_write_row(&update, params) == 1;
 }
 
 /*
