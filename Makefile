@@ -17,8 +17,8 @@ DATA = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
 DOCS = doc/vendor_routing.md
 EXTRA_CLEAN = $(INSTALL_SQL)
 
-# "install" first: it creates the extension in the database of the others.
-REGRESS = install $(filter-out install,$(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql))))
+# First what creates the extension for the others, last what drops it.
+REGRESS = install $(filter-out install recreate,$(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))) recreate
 ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=test/isolation/output --load-extension=$(EXTENSION)
 TAP_TESTS = 1

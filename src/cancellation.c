@@ -43,6 +43,7 @@ vr_cancellations_insert(const VrRouting *routing, const char *reason,
 	List	   *vendor_ids = vr_responses_vendor_ids(routing);
 	Datum	   *others = palloc(list_length(vendor_ids) * sizeof(Datum));
 	int			nothers = 0;
+	int			inserted;
 	NullableDatum params[5];
 	ListCell   *cell;
 
@@ -58,7 +59,12 @@ vr_cancellations_insert(const VrRouting *routing, const char *reason,
 											 -1, false, TYPALIGN_INT));
 	params[3] = vr_param_ptr(cstring_to_text(reason));
 	params[4] = vr_param(TimestampTzGetDatum(now));
-	return (int) vr_spi_write(&insert, params);
+	inserted = (int) vr_spi_write(&insert, params);
+
+	/* Fewer than all: then the others have been told before. */
+	if (inserted < nothers && vr_cancellations_count(routing).total < nothers)
+		vr_spi_not_written();
+	return inserted;
 }
 
 /*

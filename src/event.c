@@ -77,7 +77,7 @@ vr_events_insert(const VrRouting *routing, TimestampTz now,
 	params[4] = array_param(types, nevents, TEXTOID, -1, TYPALIGN_INT);
 	params[5] = array_param(vendors, nevents, TEXTOID, -1, TYPALIGN_INT);
 	params[6] = array_param(payloads, nevents, JSONBOID, -1, TYPALIGN_INT);
-	vr_spi_write(&insert, params);
+	vr_spi_write_exactly(&insert, params, nevents);
 }
 
 /*

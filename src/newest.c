@@ -115,51 +115,55 @@ dirty_fetch(Relation table, int nkeys, const NullableDatum *key,
 }
 
 /*
- * Puts the row into the slot by SQL.  A dirty scan can pass by a row that is
- * being moved to another page at that moment, and on a sharded cluster the rows
- * are on other nodes: only this answer proves that there is no such row.
- */
-static bool
-spi_fetch(const VrStatement *by_key, const NullableDatum *key,
-		  TupleTableSlot *slot)
-{
-	VrSpi		spi;
-	bool		found;
-
-	vr_spi_begin(&spi);
-	found = vr_spi_read(by_key, key) == 1;
-	if (found)
-		vr_spi_copy_row(slot);
-	vr_spi_end(&spi);
-	return found;
-}
-
-/*
- * The newest version of a row that is committed or our own, or NULL where there
- * is no such row.  by_key selects it by primary key, with all the columns of
- * the table in their order; key is its parameters.
+ * The newest version of a row that is committed or our own, or NULL where none
+ * is seen.  key is the primary key.
  *
  * *waited is set, never cleared, when another transaction had to end first.
+ *
+ * NULL does not prove that there is no such row: see vr_proven_row.
  */
 TupleTableSlot *
-vr_newest_row(Relation table, const VrStatement *by_key,
-			  const NullableDatum *key, bool *waited)
+vr_newest_row(Relation table, int nkeys, const NullableDatum *key, bool *waited)
 {
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	TransactionId writer;
 
-	while (dirty_fetch(table, by_key->nparams, key, slot, &writer))
+	while (dirty_fetch(table, nkeys, key, slot, &writer))
 	{
 		if (!TransactionIdIsValid(writer))
 			return slot;
 		*waited = true;
 		XactLockTableWait(writer, table, &slot->tts_tid, XLTW_Update);
 	}
-	if (spi_fetch(by_key, key, slot))
-		return slot;
-
 	ExecDropSingleTupleTableSlot(slot);
 	return NULL;
+}
+
+/*
+ * As vr_newest_row, but NULL only where there is no such row.  A dirty scan can
+ * pass by a row that is being moved to another page at that moment, and on a
+ * sharded cluster the rows are on other nodes; so where it sees nothing we ask
+ * once more by SQL.  by_key selects the row by primary key, with all columns of
+ * the table in their order.
+ */
+TupleTableSlot *
+vr_proven_row(Relation table, const VrStatement *by_key,
+			  const NullableDatum *key, bool *waited)
+{
+	TupleTableSlot *slot = vr_newest_row(table, by_key->nparams, key, waited);
+	VrSpi		spi;
+
+	if (slot != NULL)
+		return slot;
+
+	vr_spi_begin(&spi);
+	if (vr_spi_read(by_key, key) == 1)
+	{
+		slot = table_slot_create(table, NULL);
+		vr_spi_copy_row(slot);
+	}
+	vr_spi_end(&spi);
+	return slot;
 }
 
 /*

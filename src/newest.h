@@ -17,7 +17,9 @@
 
 #include "spi.h"
 
-extern TupleTableSlot *vr_newest_row(Relation table, const VrStatement *by_key,
+extern TupleTableSlot *vr_newest_row(Relation table, int nkeys,
+									 const NullableDatum *key, bool *waited);
+extern TupleTableSlot *vr_proven_row(Relation table, const VrStatement *by_key,
 									 const NullableDatum *key, bool *waited);
 extern List *vr_newest_texts(Relation table, int nkeys,
 							 const NullableDatum *key, int column);

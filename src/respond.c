@@ -119,8 +119,9 @@ vr_respond(PG_FUNCTION_ARGS)
 	if (recorded)
 	{
 		check_open(&routing, &response, vendor_id, now);
-		vr_response_record(&routing, vendor_id, &response, answer, reason,
-						   payload, now);
+		if (!vr_response_record(&routing, vendor_id, &response, answer, reason,
+								payload, now))
+			vr_spi_not_written();
 		vr_event_insert(&routing, now, VR_EVENT_RESPONSE, vendor_id,
 						vr_json({"answer", .string = vr_answer_name(answer)}));
 		if (answer != VR_ACCEPT)

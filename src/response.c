@@ -86,7 +86,7 @@ vr_response_read(const VrRouting *routing, const text *vendor_id,
 	};
 	Relation	table = vr_open_table("responses");
 	bool		waited = false;
-	TupleTableSlot *slot = vr_newest_row(table, &by_key, key, &waited);
+	TupleTableSlot *slot = vr_proven_row(table, &by_key, key, &waited);
 
 	response->invited = (slot != NULL);
 	if (slot != NULL)
@@ -144,7 +144,7 @@ vr_responses_insert(const VrRouting *routing, const List *candidates,
 											 -1, false, TYPALIGN_INT));
 	params[5] = vr_param(TimestampTzGetDatum(now));
 	params[6] = vr_param(TimestampTzGetDatum(expires_at));
-	vr_spi_write(&insert, params);
+	vr_spi_write_exactly(&insert, params, n);
 }
 
 /*

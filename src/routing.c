@@ -194,36 +194,37 @@ vr_routing_check_change(TupleDesc tupdesc, HeapTuple before, HeapTuple after)
 }
 
 /*
+ * Fills in a routing from a slot, and drops that.  Returns false for no slot.
+ */
+static bool
+take_slot(VrRouting *routing, TupleTableSlot *slot, bool waited)
+{
+	if (slot == NULL)
+		return false;
+	slot_getallattrs(slot);
+	fill(routing, slot->tts_values, slot->tts_isnull);
+	routing->waited = waited;
+	routing->tid = slot->tts_tid;
+	ExecDropSingleTupleTableSlot(slot);
+	return true;
+}
+
+/*
  * The newest version of a routing, after whoever was changing it has ended.
- * Returns false where there is none.  Takes no lock.
+ * Takes no lock.  Returns false where none is seen: the INSERT that follows
+ * finds out whether there is one.
  */
 bool
 vr_routing_find(const pg_uuid_t *routing_id, VrRouting *routing)
 {
-	static const VrStatement by_key = {
-		"SELECT routing_id, order_id, retailer_id, product, amount, latitude,"
-		" longitude, payload, status, round, wave, locked_vendor_id,"
-		" locked_at, version, next_deadline, expires_at, created_at, updated_at"
-		" FROM vendor_routing.routings"
-		" WHERE routing_id = $1",
-		1, {UUIDOID}
-	};
 	NullableDatum key[] = {vr_param_ptr(routing_id)};
 	Relation	table = vr_open_table("routings");
-	TupleTableSlot *slot;
 	bool		waited = false;
+	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, &waited);
+	bool		found = take_slot(routing, slot, waited);
 
-	slot = vr_newest_row(table, &by_key, key, &waited);
-	if (slot != NULL)
-	{
-		slot_getallattrs(slot);
-		fill(routing, slot->tts_values, slot->tts_isnull);
-		routing->waited = waited;
-		routing->tid = slot->tts_tid;
-		ExecDropSingleTupleTableSlot(slot);
-	}
 	table_close(table, NoLock);
-	return slot != NULL;
+	return found;
 }
 
 /*
@@ -247,8 +248,22 @@ vr_routing_unknown(const pg_uuid_t *routing_id)
 void
 vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing)
 {
-	if (!vr_routing_find(routing_id, routing))
+	static const VrStatement by_key = {
+		"SELECT routing_id, order_id, retailer_id, product, amount, latitude,"
+		" longitude, payload, status, round, wave, locked_vendor_id,"
+		" locked_at, version, next_deadline, expires_at, created_at, updated_at"
+		" FROM vendor_routing.routings"
+		" WHERE routing_id = $1",
+		1, {UUIDOID}
+	};
+	NullableDatum key[] = {vr_param_ptr(routing_id)};
+	Relation	table = vr_open_table("routings");
+	bool		waited = false;
+	TupleTableSlot *slot = vr_proven_row(table, &by_key, key, &waited);
+
+	if (!take_slot(routing, slot, waited))
 		vr_routing_unknown(routing_id);
+	table_close(table, NoLock);
 }
 
 /*
@@ -353,7 +368,7 @@ vr_routing_set_status(VrRouting *routing, VrStatus status, TimestampTz now)
 	};
 
 	Assert(vr_transition_allowed(routing->status, status));
-	vr_spi_write_one(&update, params);
+	vr_spi_write_exactly(&update, params, 1);
 	routing->status = status;
 	routing->version++;
 }
@@ -378,6 +393,6 @@ vr_routing_set_next_deadline(VrRouting *routing, TimestampTz next_deadline)
 
 	if (routing->next_deadline == next_deadline)
 		return;
-	vr_spi_write_one(&update, params);
+	vr_spi_write_exactly(&update, params, 1);
 	routing->next_deadline = next_deadline;
 }

@@ -192,19 +192,28 @@ vr_spi_write_row(const VrRowStatement *statement, const NullableDatum *params)
 }
 
 /*
- * Runs a statement that must write exactly one row.  It does, unless a trigger
- * or a policy that somebody added to our tables forbids it silently: then
- * nothing of this call may remain.
+ * Runs a statement that must write so many rows.  It does, unless a trigger or
+ * a policy that somebody added to our tables forbids it silently: then nothing
+ * of this call may remain.
  */
 void
-vr_spi_write_one(const VrStatement *statement, const NullableDatum *params)
+vr_spi_write_exactly(const VrStatement *statement, const NullableDatum *params,
+					 uint64 nrows)
 {
-	if (vr_spi_write(statement, params) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
-				 errmsg("a row of vendor_routing could not be written"),
-				 errdetail("A trigger or a row security policy suppressed it, or it was changed at the same time by other means than the functions of the extension."),
-				 errcontext("SQL statement \"%s\"", statement->sql)));
+	if (vr_spi_write(statement, params) != nrows)
+		vr_spi_not_written();
+}
+
+/*
+ * Rolls back what cannot be done in full.
+ */
+void
+vr_spi_not_written(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+			 errmsg("rows of vendor_routing could not be written"),
+			 errdetail("A trigger or a row security policy suppressed them, or they were changed at the same time by other means than the functions of the extension.")));
 }
 
 /*

@@ -65,8 +65,9 @@ extern uint64 vr_spi_write(const VrStatement *statement,
 						   const NullableDatum *params);
 extern uint64 vr_spi_write_row(const VrRowStatement *statement,
 							   const NullableDatum *params);
-extern void vr_spi_write_one(const VrStatement *statement,
-							 const NullableDatum *params);
+extern void vr_spi_write_exactly(const VrStatement *statement,
+								 const NullableDatum *params, uint64 nrows);
+extern void vr_spi_not_written(void) pg_attribute_noreturn();
 extern uint64 vr_spi_read(const VrStatement *statement,
 						  const NullableDatum *params);
 extern uint64 vr_spi_read_snapshot(const VrStatement *statement,

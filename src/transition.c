@@ -22,6 +22,7 @@
 #include "cancellation.h"
 #include "event.h"
 #include "json.h"
+#include "spi.h"
 #include "transition.h"
 #include "vendor.h"
 
@@ -60,9 +61,10 @@ vr_award(VrRouting *routing, const text *vendor_id,
 		return VR_OUTCOME_BUSY;
 	}
 
-	if (response->answer == VR_NO_ANSWER)
-		vr_response_record(routing, vendor_id, response, VR_ACCEPT, NULL,
-						   payload, now);
+	if (response->answer == VR_NO_ANSWER &&
+		!vr_response_record(routing, vendor_id, response, VR_ACCEPT, NULL,
+							payload, now))
+		vr_spi_not_written();
 	cancelled = vr_cancellations_insert(routing, VR_CANCELLED_OTHER_WON, now);
 
 	{

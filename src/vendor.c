@@ -238,7 +238,7 @@ report_nobody_eligible(const VrOrder *order, const GateCounts *counts)
 			(errcode(ERRCODE_VR_NO_ELIGIBLE_VENDOR),
 			 errmsg("no eligible vendor for order \"%s\"",
 					text_to_cstring(order->order_id)),
-			 errdetail("Of %d active and verified vendors, %d are at capacity, %d do not sell the product, %d need a larger amount, and %d do not deliver to the place.",
+			 errdetail("Active and verified vendors: %d; at capacity: %d; not selling the product: %d; with a larger minimum amount: %d; too far away: %d.",
 					   counts->total,
 					   counts->failed[VR_GATE_CAPACITY],
 					   counts->failed[VR_GATE_PRODUCT],
@@ -367,7 +367,7 @@ checked_ids(ArrayType *vendor_ids, Datum **ids)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("vendors must not contain nulls")));
-		vr_check_id((*ids)[i], "vendors");
+		vr_check_id((*ids)[i], "an element of vendors");
 		for (int j = 0; j < i; j++)
 		{
 			if (vr_text_eq(DatumGetTextPP((*ids)[i]), DatumGetTextPP((*ids)[j])))
@@ -450,7 +450,7 @@ vr_vendor_read_locked(const text *vendor_id, ItemPointerData *tid)
 
 	ItemPointerSetInvalid(tid);
 	vr_lock_vendor(vendor_id);
-	slot = vr_newest_row(vendors, &by_key, key, &waited);
+	slot = vr_proven_row(vendors, &by_key, key, &waited);
 	if (slot != NULL)
 	{
 		gate = vendor_gate(slot);
