@@ -1,0 +1,263 @@
+# What the TAP tests of vendor_routing share: a server with the extension,
+# vendors and open orders in it, the race driver, and the one query that says
+# which orders are not as they must be.
+
+package VendorRouting;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use File::Copy qw(copy);
+use FindBin;
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(
+  new_node add_database invite_orders race
+  broken_orders table_digests advisory_locks
+  sqlstate_of start_query finish_query wait_until_blocked
+);
+
+# A running server.  Offers live long enough for the slowest machine.
+sub new_node
+{
+	my ($name, %options) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(
+		extra => [ '--no-locale', '--encoding=UTF8' ],
+		allows_streaming => $options{allows_streaming});
+	$node->append_conf('postgresql.conf', <<'END');
+log_statement = none
+max_connections = 150
+shared_buffers = 64MB
+max_wal_size = 1GB
+vendor_routing.order_ttl = 2h
+vendor_routing.offer_ttl = 1h
+END
+	$node->append_conf('postgresql.conf', $options{conf})
+	  if defined $options{conf};
+	$node->start;
+	return $node;
+}
+
+# A database with the extension and with vendors vendor-1 to vendor-N.
+sub add_database
+{
+	my ($node, $database, $vendors) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database")
+	  if $database ne 'postgres';
+	$node->safe_psql($database, <<"END");
+CREATE EXTENSION vendor_routing;
+INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
+SELECT 'vendor-' || n, 'Vendor ' || n, true, 50
+  FROM generate_series(1, $vendors) AS n;
+END
+	return;
+}
+
+# Broadcasts orders PREFIX-1 to PREFIX-N to ten vendors each.
+sub invite_orders
+{
+	my ($node, $database, $prefix, $orders) = @_;
+
+	my $invited = $node->safe_psql($database, <<"END");
+SELECT coalesce(sum(b.vendor_count), 0)
+  FROM generate_series(1, $orders) AS n,
+       vr_broadcast('$prefix-' || n, 'retailer-1', max_vendors => 10) AS b
+ WHERE b.created;
+END
+	die "invited $invited vendors for $orders orders" if $invited != 10 * $orders;
+	return;
+}
+
+# The race driver, built anew and beside the tree: that may be read-only, and a
+# driver found in it may be an old one.
+my $race_program;
+
+sub race_program
+{
+	return $race_program if defined $race_program;
+
+	my $source = "$FindBin::RealBin/../race";
+	my $build = PostgreSQL::Test::Utils::tempdir('race');
+	my ($output, $libdir);
+
+	foreach my $file (glob("$source/Makefile $source/*.c $source/*.h"))
+	{
+		copy($file, $build) or die "cannot copy $file: $!";
+	}
+
+	# We may have been started by a make that has other things in mind.
+	local %ENV = %ENV;
+	delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
+	IPC::Run::run([ 'pg_config', '--libdir' ], '>', \$libdir)
+	  or die "cannot run pg_config";
+	chomp $libdir;
+	IPC::Run::run(
+		[
+			'make', '-C', $build, 'PG_CONFIG=pg_config',
+			"LDFLAGS=-Wl,-rpath,$libdir"
+		],
+		'>', \$output, '2>&1') or die "cannot build vr_race: $output";
+	return $race_program = "$build/vr_race";
+}
+
+# Holds races.  Returns the exit status of the driver, and its totals.
+sub race
+{
+	my ($node, $database, @options) = @_;
+	my @command =
+	  (race_program(), @options, '--summary', $node->connstr($database));
+	my ($output, $errors);
+
+	note "running @command";
+	IPC::Run::run(\@command, '>', \$output, '2>', \$errors);
+	my $status = $? >> 8;
+
+	note $output, $errors;
+	return ($status, { $output =~ /^(\w+)=(\S+)$/mg });
+}
+
+# Orders and vendors that are not as they must be after any number of
+# broadcasts and accepts, whatever was lost, cancelled, rolled back or crashed:
+# one a line, nothing when all is well.
+sub broken_orders
+{
+	my ($node, $database) = @_;
+
+	return $node->safe_psql($database, <<'END');
+WITH told AS (
+	SELECT
+		t.order_id,
+		t.status,
+		t.locked_vendor_id AS winner,
+		(SELECT count(*) FROM vendor_routing.responses AS r
+		  WHERE r.routing_id = t.routing_id AND r.round = t.round) AS offers,
+		(SELECT count(*) FROM vendor_routing.responses AS r
+		  WHERE r.routing_id = t.routing_id AND r.round = t.round
+		    AND r.vendor_id = t.locked_vendor_id AND r.response = 'ACCEPT') AS winner_accepts,
+		(SELECT count(*) FROM vendor_routing.cancellations AS c
+		  WHERE c.routing_id = t.routing_id AND c.round = t.round) AS cancelled,
+		(SELECT count(*)
+		   FROM vendor_routing.cancellations AS c
+		   JOIN vendor_routing.responses AS r USING (routing_id, round, vendor_id)
+		  WHERE c.routing_id = t.routing_id AND c.round = t.round
+		    AND c.vendor_id IS DISTINCT FROM t.locked_vendor_id
+		    AND c.reason = 'ANOTHER_VENDOR_ACCEPTED') AS losers_told,
+		(SELECT count(*) FROM vendor_routing.events AS e
+		  WHERE e.routing_id = t.routing_id
+		    AND e.event_type = 'VENDOR_ACCEPTED') AS wins,
+		(SELECT count(*) FROM vendor_routing.events AS e
+		  WHERE e.routing_id = t.routing_id AND e.event_type = 'VENDOR_ACCEPTED'
+		    AND e.vendor_id = t.locked_vendor_id) AS wins_of_winner,
+		(SELECT count(*) FROM vendor_routing.events AS e
+		  WHERE e.routing_id = t.routing_id
+		    AND e.event_type = 'ORDER_LOCKED_AUTO_CANCELLATIONS_SENT') AS tellings,
+		(SELECT count(*) FROM vendor_routing.responses AS r
+		  WHERE r.routing_id = t.routing_id AND r.response IS NOT NULL
+		    AND r.vendor_id IS DISTINCT FROM t.locked_vendor_id) AS answers,
+		(SELECT count(*) FROM vendor_routing.events AS e
+		  WHERE e.routing_id = t.routing_id
+		    AND e.event_type = 'VENDOR_RESPONSE_RECORDED') AS answer_events
+	FROM vendor_routing.routings AS t
+)
+SELECT 'order ' || told::text
+  FROM told
+ WHERE CASE status
+	WHEN 'LOCKED' THEN NOT (winner_accepts = 1 AND cancelled = offers - 1
+		AND losers_told = offers - 1 AND wins = 1 AND wins_of_winner = 1
+		AND tellings = 1 AND answers = answer_events)
+	WHEN 'PENDING' THEN NOT (winner IS NULL AND cancelled = 0 AND wins = 0
+		AND tellings = 0 AND answers = answer_events)
+	ELSE true END
+UNION ALL
+SELECT 'vendor ' || v.vendor_id || ' has ' || v.current_orders || ' orders, not ' || n.orders
+  FROM vendor_routing.vendors AS v
+ CROSS JOIN LATERAL (
+	SELECT count(*) AS orders FROM vendor_routing.routings AS t
+	 WHERE t.status = 'LOCKED' AND t.locked_vendor_id = v.vendor_id) AS n
+ WHERE v.current_orders <> n.orders
+ LIMIT 10;
+END
+}
+
+# A digest of every row of each table.
+sub table_digests
+{
+	my ($node, $database) = @_;
+
+	return $node->safe_psql(
+		$database,
+		join(
+			' UNION ALL ',
+			map {
+				"SELECT '$_', count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text COLLATE \"C\")) FROM vendor_routing.$_ AS t"
+			} qw(vendors routings responses cancellations events)));
+}
+
+# How many advisory locks the sessions of a database hold or want.
+sub advisory_locks
+{
+	my ($node, $database) = @_;
+
+	return $node->safe_psql($database, <<"END");
+SELECT count(*) FROM pg_locks
+ WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = '$database');
+END
+}
+
+# Runs what must fail in a background session, and returns its SQLSTATE (or
+# what came instead).  The session needs on_error_stop => 0.
+sub sqlstate_of
+{
+	my ($session, $query) = @_;
+
+	$session->{stderr} = '';
+	$session->query("\\set VERBOSITY sqlstate");
+	my $output = $session->query($query);
+	my ($sqlstate) = $session->{stderr} =~ /ERROR:  (\w{5})/;
+
+	$session->{stderr} = '';
+	return $sqlstate // "no error, but: $output";
+}
+
+# Starts a query that is expected to wait for something.
+sub start_query
+{
+	my ($session, $query) = @_;
+
+	$session->{stderr} = '';
+	$session->query_until(qr/started/,
+		"\\set VERBOSITY sqlstate\n\\echo started\n$query;\n");
+	return;
+}
+
+# The result of such a query, or its SQLSTATE.
+sub finish_query
+{
+	my ($session) = @_;
+	my $output = $session->query('');
+	my ($sqlstate) = $session->{stderr} =~ /ERROR:  (\w{5})/;
+
+	$session->{stderr} = '';
+	$output =~ s/^\s+//;
+	return $sqlstate // $output;
+}
+
+# Waits until the session of this backend waits for a lock.
+sub wait_until_blocked
+{
+	my ($node, $pid) = @_;
+
+	$node->poll_query_until('postgres',
+		"SELECT cardinality(pg_blocking_pids($pid)) > 0")
+	  or die "backend $pid does not wait for a lock";
+	return;
+}
+
+1;
