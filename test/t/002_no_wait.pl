@@ -228,91 +228,90 @@ sub insert_position
 # Waiting for a winner who has not committed, and giving up
 #-------------------------------------------------------------------------
 
-# Who holds the order, and what a rival is told when the holder commits or
-# rolls back.
+# Who holds the order, and what a waiting rival is told when the holder commits
+# and when it rolls back.
 my @undecided = (
 	[
 		'winner not committed', accept_of('ORDER', 'vendor-1'),
-		'f|ALREADY_LOCKED|vendor-1', 't|LOCKED|vendor-2'
+		{
+			COMMIT => 'f|LOST_RACE|vendor-1',
+			ROLLBACK => 't|LOCKED|vendor-2'
+		}
 	],
 	[
 		'answer not committed',
 		"SELECT * FROM vr_respond(vr_routing_id('ORDER'), 'vendor-3', 'REJECT')",
-		't|LOCKED|vendor-2', 't|LOCKED|vendor-2'
+		{
+			COMMIT => 't|LOCKED|vendor-2',
+			ROLLBACK => 't|LOCKED|vendor-2'
+		}
 	]);
 
 my $number = 0;
 
+sub give_up_waiting
+{
+	my ($name, $level, $hold, $end, $told) = @_;
+	my $prefix = 'undecided-' . ++$number;
+	my $order = "$prefix-1";
+	my $holder = session();
+	my $rival = session();
+	my $pid = pid_of($rival);
+
+	invite_orders($node, 'postgres', $prefix, 1);
+	$rival->query_safe("SET default_transaction_isolation = '" . lc($level) . "'");
+	$holder->query_safe('BEGIN; ' . ($hold =~ s/ORDER/$order/r));
+
+	$rival->query_safe("SET lock_timeout = '50ms'");
+	is(sqlstate_of($rival, accept_of($order, 'vendor-2')),
+		'55P03', "$name: lock_timeout ends the wait");
+	$rival->query_safe('SET lock_timeout = 0');
+
+	start_query($rival, accept_of($order, 'vendor-2'));
+	wait_until_blocked($node, $pid);
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+	is(finish_query($rival), '57014', "$name: a cancel request ends the wait");
+
+	$rival->query_safe('BEGIN; SAVEPOINT before');
+	start_query($rival, accept_of($order, 'vendor-2'));
+	wait_until_blocked($node, $pid);
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+	is(finish_query($rival), '57014',
+		"$name: a cancel request ends the wait in a savepoint");
+	$rival->query_safe('ROLLBACK TO before');
+	is( $rival->query_safe(
+			"SELECT count(*) FROM pg_locks WHERE pid = $pid AND locktype = 'advisory'"
+		),
+		0,
+		"$name: who gave up and rolled back to a savepoint keeps no lock");
+	$rival->query_safe('COMMIT');
+	is(answer_of($order, 'vendor-2'),
+		'none', "$name: who gave up has not answered");
+
+	# Neither is any the worse for it.
+	start_query($rival, accept_of($order, 'vendor-2'));
+	wait_until_blocked($node, $pid);
+	$holder->query_safe($end);
+	is(finish_query($rival), $told, "$name: then who waits is told: $told");
+	is(answer_of($order, 'vendor-2'),
+		'ACCEPT', "$name: then the answer is on record");
+	is_consistent($name);
+	$holder->quit;
+	$rival->quit;
+	return;
+}
+
 foreach my $case (@undecided)
 {
-	my ($what, $hold, $after_commit, $after_rollback) = @$case;
+	my ($what, $hold, $told) = @$case;
 
 	foreach my $level (@levels)
 	{
-		my $name = "$what, $level";
-		my $prefix = 'undecided-' . ++$number;
-		my $order = "$prefix-1";
-		my $holder = session();
-		my $rival = session();
-		my $pid = pid_of($rival);
-
-		invite_orders($node, 'postgres', $prefix, 1);
-		$rival->query_safe(
-			"SET default_transaction_isolation = '" . lc($level) . q(';));
-
-		# The holder is not in the way of other orders.
-		$holder->query_safe('BEGIN; ' . ($hold =~ s/ORDER/$order/r));
-
-		# lock_timeout
-		$rival->query_safe("SET lock_timeout = '50ms'");
-		is(sqlstate_of($rival, accept_of($order, 'vendor-2')),
-			'55P03', "$name: lock_timeout ends the wait");
-		$rival->query_safe("SET lock_timeout = 0");
-
-		# Cancel request
-		start_query($rival, accept_of($order, 'vendor-2'));
-		wait_until_blocked($node, $pid);
-		is($node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)"),
-			't', "$name: a cancel request is sent");
-		is(finish_query($rival), '57014', "$name: it ends the wait");
-
-		# Cancel request inside of a savepoint, after which work goes on
-		$rival->query_safe('BEGIN; SAVEPOINT before');
-		start_query($rival, accept_of($order, 'vendor-2'));
-		wait_until_blocked($node, $pid);
-		$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
-		is(finish_query($rival), '57014',
-			"$name: it ends the wait in a savepoint");
-		$rival->query_safe('ROLLBACK TO before');
-		is( $rival->query_safe(
-				"SELECT count(*) FROM pg_locks WHERE pid = $pid AND locktype = 'advisory'"
-			),
-			0,
-			"$name: who gives up and rolls back to a savepoint keeps no lock");
-		$rival->query_safe('COMMIT');
-
-		is(answer_of($order, 'vendor-2'),
-			'none', "$name: who gave up has not answered");
-
-		# The holder is none the worse for it.
-		if ($number % 2)
+		foreach my $end ('COMMIT', 'ROLLBACK')
 		{
-			$holder->query_safe('COMMIT');
-			is($rival->query_safe(accept_of($order, 'vendor-2')),
-				$after_commit, "$name: told at once when the holder has committed");
+			give_up_waiting("$what, $level, $end", $level, $hold, $end,
+				$told->{$end});
 		}
-		else
-		{
-			$holder->query_safe('ROLLBACK');
-			is($rival->query_safe(accept_of($order, 'vendor-2')),
-				$after_rollback,
-				"$name: wins when the holder has rolled back");
-		}
-		is(answer_of($order, 'vendor-2'),
-			'ACCEPT', "$name: then its answer is on record");
-		is_consistent($name);
-		$holder->quit;
-		$rival->quit;
 	}
 }
 
