@@ -43,7 +43,7 @@ CREATE TABLE vendor_routing.routings (
 	CONSTRAINT routings_round_check CHECK (round >= 1),
 	CONSTRAINT routings_wave_check CHECK (wave >= 1),
 	CONSTRAINT routings_version_check CHECK (version >= 1)
-) WITH (fillfactor = 60);
+) WITH (fillfactor = 45);
 
 -- An accept changes neither the column nor the predicate of this index, so that
 -- the row stays on its page (HOT): the entry of a decided routing is taken out

@@ -20,7 +20,7 @@ CREATE TABLE vendor_routing.responses (
 	CONSTRAINT responses_expires_at_check CHECK (expires_at > offered_at),
 	CONSTRAINT responses_rank_check CHECK (rank >= 1),
 	CONSTRAINT responses_payload_check CHECK (jsonb_typeof(payload) = 'object')
-) WITH (fillfactor = 60);
+) WITH (fillfactor = 45);
 
 CREATE INDEX responses_vendor_id_expires_at_idx
 	ON vendor_routing.responses (vendor_id, expires_at);

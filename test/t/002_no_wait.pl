@@ -66,7 +66,7 @@ sub is_consistent
 
 # What a session has done in its transaction so far: transaction id, locks that
 # could make somebody wait, rows written.
-my $traces = <<'END';
+my $traces = <<'SQL';
 SELECT
 	coalesce(pg_current_xact_id_if_assigned()::text, 'no xid'),
 	(SELECT count(*) FROM pg_locks
@@ -75,7 +75,7 @@ SELECT
 	         OR locktype = 'relation' AND mode NOT IN ('AccessShareLock', 'SIReadLock'))),
 	(SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)
 	   FROM pg_stat_xact_user_tables WHERE schemaname = 'vendor_routing');
-END
+SQL
 
 #-------------------------------------------------------------------------
 # A taken order, and whoever could be in the way

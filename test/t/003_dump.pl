@@ -34,7 +34,7 @@ ask('postgres', 'CREATE DATABASE source');
 add_database($node, 'shop', 10);
 invite_orders($node, 'shop', 'order', 8);
 
-$node->safe_psql('shop', <<'END');
+$node->safe_psql('shop', <<'SQL');
 CREATE ROLE teller;
 GRANT EXECUTE ON FUNCTION vr_accept(uuid, text, jsonb) TO teller;
 GRANT SELECT ON vr_routing_status TO teller;
@@ -78,7 +78,7 @@ SELECT routing_id, 2, vendor_id, score, rank, now(), now() + interval '1 hour'
 SET vendor_routing.order_ttl = '1s';
 SET vendor_routing.offer_ttl = '1s';
 SELECT count(*) FROM vr_broadcast('short', 'retailer-1');
-END
+SQL
 $node->poll_query_until('shop',
 	"SELECT status = 'EXPIRED' FROM vr_timeout(vr_routing_id('short'))")
   or die 'order "short" does not expire';
@@ -156,11 +156,11 @@ sub keeps_grants
 {
 	my ($database, $what) = @_;
 
-	is( ask($database, <<'END'), 't|t|f',
+	is( ask($database, <<'SQL'), 't|t|f',
 SELECT has_function_privilege('teller', 'vr_accept(uuid, text, jsonb)', 'EXECUTE'),
 	has_table_privilege('teller', 'vr_routing_status', 'SELECT'),
 	has_function_privilege('teller', 'vr_cancel(uuid, text)', 'EXECUTE');
-END
+SQL
 		"$what: grants are as they were");
 	return;
 }
@@ -224,22 +224,22 @@ my $empty = ask('empty', $objects);
 
 ask('empty', 'CREATE EXTENSION vendor_routing');
 isnt(ask('empty', $objects), $empty, 'CREATE EXTENSION makes objects');
-ask('empty', <<'END');
+ask('empty', <<'SQL');
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified)
 SELECT 'vendor-' || n, 'Vendor ' || n, true FROM generate_series(1, 10) AS n;
-END
+SQL
 is( ask('empty',
 		"SELECT vendor_count FROM vr_broadcast('order-1', 'retailer-1')"),
 	7,
 	'the setting of the database counts');
 ask('empty', 'DROP EXTENSION vendor_routing');
 is(ask('empty', $objects), $empty, 'DROP EXTENSION leaves no object behind');
-is( ask('empty', <<'END'), '0|0|0',
+is( ask('empty', <<'SQL'), '0|0|0',
 SELECT
 	(SELECT count(*) FROM pg_namespace WHERE nspname = 'vendor_routing'),
 	(SELECT count(*) FROM pg_proc WHERE proname LIKE 'vr\_%'),
 	(SELECT count(*) FROM pg_class WHERE relname LIKE 'vr\_%');
-END
+SQL
 	'no schema, no function and no view is left');
 
 my ($status, $output, $errors) = $node->psql('empty',
@@ -252,8 +252,6 @@ is(ask('empty', 'SELECT count(*) FROM vendor_routing.events'),
 #-------------------------------------------------------------------------
 # DROP and CREATE under the feet of sessions
 #-------------------------------------------------------------------------
-
-my $lifetimes = 0;
 
 # Everything once, by the name and with the plans that the session has.
 sub use_everything
@@ -280,20 +278,20 @@ my $expected =
   'REJECT LOCKED vendor-1 ALREADY_LOCKED 9 LOCKED LOCKED 6 t';
 
 add_database($node, 'again', 10);
-ask('again', <<'END');
+ask('again', <<'SQL');
 CREATE FUNCTION taken_by(order_id text, vendor_id text) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN (SELECT a.locked_vendor_id FROM vr_accept(vr_routing_id(order_id), vendor_id) AS a);
 END
 $$;
-END
+SQL
 
 my @sessions = map { $node->background_psql('again') } 1 .. 2;
 
 foreach my $session (@sessions)
 {
-	$session->query_safe(<<'END');
+	$session->query_safe(<<'SQL');
 PREPARE answer(text, text, text) AS
 	SELECT response_recorded FROM vr_respond(vr_routing_id($1), $2, $3);
 PREPARE take(text, text) AS
@@ -301,15 +299,15 @@ PREPARE take(text, text) AS
 PREPARE state(text) AS
 	SELECT vr_status(vr_routing_id($1)) ->> 'status';
 SET plan_cache_mode = force_generic_plan;
-END
+SQL
 }
 
-my $recreate = <<'END';
+my $recreate = <<'SQL';
 DROP EXTENSION vendor_routing;
 CREATE EXTENSION vendor_routing;
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified)
 SELECT 'vendor-' || n, 'Vendor ' || n, true FROM generate_series(1, 10) AS n;
-END
+SQL
 
 is(use_everything($sessions[$_], "before-$_"),
 	$expected, "session $_ uses the extension")
@@ -332,8 +330,10 @@ $sessions[0]->query_safe('ROLLBACK');
 is(use_everything($sessions[$_], "undone-$_"),
 	$expected, "DROP and CREATE undone: session $_ goes on")
   foreach 0 .. 1;
-is(broken_orders($node, 'again') =~ s/^order .*\bCANCELLED\b.*\n?//gmr,
-	'', 'everything is consistent');
+is( ask('again',
+		'SELECT count(*), sum(current_orders) FROM vendor_routing.vendors'),
+	'10|0',
+	'and has left the vendors without orders');
 
 $_->quit foreach @sessions;
 

@@ -30,14 +30,14 @@ sub new_node
 	$node->init(
 		extra => [ '--no-locale', '--encoding=UTF8' ],
 		allows_streaming => $options{allows_streaming});
-	$node->append_conf('postgresql.conf', <<'END');
+	$node->append_conf('postgresql.conf', <<'SQL');
 log_statement = none
 max_connections = 150
 shared_buffers = 64MB
 max_wal_size = 1GB
 vendor_routing.order_ttl = 2h
 vendor_routing.offer_ttl = 1h
-END
+SQL
 	$node->append_conf('postgresql.conf', $options{conf})
 	  if defined $options{conf};
 	$node->start;
@@ -51,12 +51,12 @@ sub add_database
 
 	$node->safe_psql('postgres', "CREATE DATABASE $database")
 	  if $database ne 'postgres';
-	$node->safe_psql($database, <<"END");
+	$node->safe_psql($database, <<"SQL");
 CREATE EXTENSION vendor_routing;
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 SELECT 'vendor-' || n, 'Vendor ' || n, true, 50
   FROM generate_series(1, $vendors) AS n;
-END
+SQL
 	return;
 }
 
@@ -65,12 +65,12 @@ sub invite_orders
 {
 	my ($node, $database, $prefix, $orders) = @_;
 
-	my $invited = $node->safe_psql($database, <<"END");
+	my $invited = $node->safe_psql($database, <<"SQL");
 SELECT coalesce(sum(b.vendor_count), 0)
   FROM generate_series(1, $orders) AS n,
        vr_broadcast('$prefix-' || n, 'retailer-1', max_vendors => 10) AS b
  WHERE b.created;
-END
+SQL
 	die "invited $invited vendors for $orders orders" if $invited != 10 * $orders;
 	return;
 }
@@ -130,7 +130,7 @@ sub broken_orders
 {
 	my ($node, $database) = @_;
 
-	return $node->safe_psql($database, <<'END');
+	return $node->safe_psql($database, <<'SQL');
 WITH told AS (
 	SELECT
 		t.order_id,
@@ -183,7 +183,7 @@ SELECT 'vendor ' || v.vendor_id || ' has ' || v.current_orders || ' orders, not 
 	 WHERE t.status = 'LOCKED' AND t.locked_vendor_id = v.vendor_id) AS n
  WHERE v.current_orders <> n.orders
  LIMIT 10;
-END
+SQL
 }
 
 # A digest of every row of each table.
@@ -205,10 +205,10 @@ sub advisory_locks
 {
 	my ($node, $database) = @_;
 
-	return $node->safe_psql($database, <<"END");
+	return $node->safe_psql($database, <<"SQL");
 SELECT count(*) FROM pg_locks
  WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = '$database');
-END
+SQL
 }
 
 # Runs what must fail in a background session, and returns its SQLSTATE (or
