@@ -30,7 +30,6 @@ sub ask
 # A database with something of everything
 #-------------------------------------------------------------------------
 
-ask('postgres', 'CREATE DATABASE source');
 add_database($node, 'shop', 10);
 invite_orders($node, 'shop', 'order', 8);
 
