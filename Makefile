@@ -11,11 +11,11 @@ OBJS = $(EXTENSION).o $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 PG_CPPFLAGS = -DVR_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 
-INSTALL_SQL = $(EXTENSION)--$(EXTVERSION).sql
-DATA_built = $(INSTALL_SQL)
+VERSIONED_SQL = $(EXTENSION)--$(EXTVERSION).sql
+DATA_built = $(VERSIONED_SQL)
 DATA = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
 DOCS = doc/vendor_routing.md
-EXTRA_CLEAN = $(INSTALL_SQL)
+EXTRA_CLEAN = $(VERSIONED_SQL)
 
 # First what creates the extension for the others, last what drops it.
 REGRESS = install $(filter-out install recreate,$(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))) recreate
@@ -31,5 +31,5 @@ include $(PGXS)
 $(OBJS): $(sort $(wildcard src/*.h)) $(EXTENSION).control
 
 # The parts in the order of their numbers.
-$(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
+$(VERSIONED_SQL): $(sort $(wildcard sql/install/*.sql))
 	cat $^ > $@

@@ -6,6 +6,8 @@ SELECT vr_routing_id('order-1') = vr_routing_id('order-1') AS same,
 SELECT substr(vr_routing_id('order-1')::text, 15, 1) AS version,
 	substr(vr_routing_id('order-1')::text, 20, 1) IN ('8', '9', 'a', 'b') AS variant;
 SELECT vr_routing_id(E'quote '' double " back \\ unicode \u00e9 %s %n') IS NOT NULL AS any_text;
+-- the same in every encoding of the database
+SELECT vr_routing_id(U&'caf\00e9');
 SELECT vr_routing_id(NULL);
 SELECT vr_routing_id('');
 SELECT vr_routing_id(repeat('x', 255)) IS NOT NULL AS longest;

@@ -36,6 +36,16 @@ SET ROLE regress_vr_app;
 SELECT * FROM vendor_routing.routings;
 INSERT INTO vendor_routing.vendors (vendor_id, name) VALUES ('evil', 'Evil');
 SELECT * FROM vr_routing_status;
+RESET ROLE;
+GRANT SELECT ON vr_routing_status, vr_open_routings, vr_vendor_offers, vr_vendor_performance,
+	vr_cancellations, vr_events TO regress_vr_app;
+SET ROLE regress_vr_app;
+SELECT order_status FROM vr_routing_status WHERE order_id = 'a-1';
+SELECT count(*) >= 0 AS readable FROM vr_open_routings;
+SELECT count(*) >= 0 AS readable FROM vr_vendor_offers;
+SELECT count(wins) >= 0 AS readable FROM vr_vendor_performance;
+SELECT count(*) >= 0 AS readable FROM vr_cancellations;
+SELECT count(*) >= 0 AS readable FROM vr_events;
 
 -- A hostile search_path: operators, functions and tables of the caller's own.
 CREATE FUNCTION regress_hostile.boom(text, text) RETURNS boolean LANGUAGE plpgsql

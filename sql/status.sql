@@ -25,8 +25,7 @@ SELECT order_id, status, overdue FROM vr_open_routings WHERE order_id LIKE 's-%'
 SELECT vendor_id, offers > 0 AS offers, wins > 0 AS wins, average_response_time IS NOT NULL AS responded
 FROM vr_vendor_performance WHERE vendor_id IN ('v01', 'v12') ORDER BY 1;
 -- The order's state that goes with each state of the routing.
-SELECT s AS status, vendor_routing.order_status(s)
-FROM unnest(ARRAY['PENDING', 'LOCKED', 'EXHAUSTED', 'EXPIRED', 'CANCELLED', 'COMPLETED']) AS s;
+SELECT DISTINCT status, order_status FROM vr_routing_status ORDER BY 1;
 -- In a parallel query, where the server allows it only to the leader.
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;

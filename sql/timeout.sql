@@ -61,4 +61,10 @@ SELECT * FROM vr_timeout(vr_routing_id('x-6'));
 SELECT vendor_id, response FROM vendor_routing.responses WHERE routing_id = vr_routing_id('x-6') ORDER BY 1;
 SELECT accepted, reason FROM vr_accept(vr_routing_id('x-6'), 'v02');
 SELECT accepted, reason FROM vr_accept(vr_routing_id('x-6'), 'v03');
+
+-- A deadline that an accept has left behind is taken out when it is due.
+SELECT next_deadline IS NOT NULL AS left_behind FROM vendor_routing.routings WHERE order_id = 'x-6';
+UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 minute' WHERE order_id = 'x-6';
+SELECT timed_out, status FROM vr_timeout(vr_routing_id('x-6'));
+SELECT next_deadline IS NOT NULL AS left_behind, version FROM vendor_routing.routings WHERE order_id = 'x-6';
 DROP PROCEDURE make_due;

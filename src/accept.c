@@ -9,8 +9,8 @@
  * pursue(), take the locks and look again; then nothing can change any more but by somebody
  * who does not use the extension, and the compare-and-set in vr_award decides.
  *
- * Locking: routing, then vendor; a loser's answer is recorded under the lock of
- * the response.  See lock.c.
+ * Locking: the routing, then the vendor's row; a loser's answer is recorded
+ * under the lock of the response.  See lock.c.
  *
  * Errors: losing is not an error, since an error would roll back the record of
  * what the vendor said.  VR001 for an unknown routing.
@@ -40,6 +40,27 @@
 
 PG_FUNCTION_INFO_V1(vr_accept);
 
+/* What comes of an attempt. */
+typedef enum Outcome
+{
+	OUTCOME_LOCKED,				/* it has won, now */
+	OUTCOME_ALREADY_ACCEPTED,	/* it had won before */
+	OUTCOME_ALREADY_LOCKED,		/* another vendor had won before */
+	OUTCOME_LOST_RACE,			/* another vendor won in the meantime */
+	OUTCOME_NOT_INVITED,
+	OUTCOME_ALREADY_REJECTED,
+	OUTCOME_EXPIRED,
+	OUTCOME_CANCELLED,
+	OUTCOME_AT_CAPACITY,
+	OUTCOME_BUSY				/* nothing decided: try again */
+} Outcome;
+
+/* In the order of Outcome. */
+static const char *const outcome_names[] = {
+	"LOCKED", "ALREADY_ACCEPTED", "ALREADY_LOCKED", "LOST_RACE", "NOT_INVITED",
+	"ALREADY_REJECTED", "EXPIRED", "CANCELLED", "AT_CAPACITY", "BUSY"
+};
+
 /* One attempt: what was asked, and what we know. */
 typedef struct Attempt
 {
@@ -52,41 +73,41 @@ typedef struct Attempt
 } Attempt;
 
 /*
- * The outcome, going by what was read; VR_OUTCOME_LOCKED if the vendor would
+ * The outcome, going by what was read; OUTCOME_LOCKED if the vendor would
  * win.
  */
-static VrOutcome
+static Outcome
 judge(const Attempt *attempt)
 {
 	const VrRouting *routing = &attempt->routing;
 	const VrResponse *response = &attempt->response;
 
 	if (!response->invited)
-		return VR_OUTCOME_NOT_INVITED;
+		return OUTCOME_NOT_INVITED;
 
 	switch (routing->status)
 	{
 		case VR_LOCKED:
 		case VR_COMPLETED:
 			if (vr_text_eq(routing->locked_vendor_id, attempt->vendor_id))
-				return VR_OUTCOME_ALREADY_ACCEPTED;
-			return attempt->contested ? VR_OUTCOME_LOST_RACE : VR_OUTCOME_ALREADY_LOCKED;
+				return OUTCOME_ALREADY_ACCEPTED;
+			return attempt->contested ? OUTCOME_LOST_RACE : OUTCOME_ALREADY_LOCKED;
 		case VR_CANCELLED:
-			return VR_OUTCOME_CANCELLED;
+			return OUTCOME_CANCELLED;
 		case VR_EXPIRED:
-			return VR_OUTCOME_EXPIRED;
+			return OUTCOME_EXPIRED;
 		case VR_EXHAUSTED:
 		case VR_PENDING:
 			break;
 	}
 
 	if (response->answer == VR_REJECT || response->answer == VR_ERROR)
-		return VR_OUTCOME_ALREADY_REJECTED;
+		return OUTCOME_ALREADY_REJECTED;
 	if (response->answer == VR_TIMEOUT || routing->status == VR_EXHAUSTED ||
 		attempt->now >= response->expires_at ||
 		attempt->now >= routing->expires_at)
-		return VR_OUTCOME_EXPIRED;
-	return VR_OUTCOME_LOCKED;
+		return OUTCOME_EXPIRED;
+	return OUTCOME_LOCKED;
 }
 
 /*
@@ -106,34 +127,42 @@ look(Attempt *attempt, const pg_uuid_t *routing_id)
  * There is something to decide or to write on an open order: takes the locks,
  * looks again, and gives the vendor the order if it still would win.
  */
-static VrOutcome
+static Outcome
 pursue(Attempt *attempt)
 {
 	const pg_uuid_t routing_id = attempt->routing.routing_id;
 	ItemPointerData vendor_tid;
-	VrGate		gate;
-	VrOutcome	outcome;
+	Outcome		outcome;
 
 	vr_lock_routing(&routing_id);
-	gate = vr_vendor_read_locked(attempt->vendor_id, &vendor_tid);
 	look(attempt, &routing_id);
 	outcome = judge(attempt);
 
-	if (outcome == VR_OUTCOME_LOCKED && gate == VR_GATE_NONE)
-		return vr_award(&attempt->routing, attempt->vendor_id, &vendor_tid,
-						&attempt->response, attempt->payload, attempt->now);
+	if (outcome == OUTCOME_LOCKED)
+	{
+		VrGate		gate = vr_vendor_lock(attempt->vendor_id, true, &vendor_tid);
 
-	/* A vendor that was suspended since it was invited is invited no more. */
-	if (outcome == VR_OUTCOME_LOCKED)
-		outcome = (gate == VR_GATE_CAPACITY) ?
-			VR_OUTCOME_AT_CAPACITY : VR_OUTCOME_NOT_INVITED;
+		/* A vendor that was suspended since it was invited is invited no more. */
+		if (gate == VR_GATE_CAPACITY)
+			return OUTCOME_AT_CAPACITY;
+		if (gate != VR_GATE_NONE)
+			return OUTCOME_NOT_INVITED;
+
+		/* That may have waited: only the time can have changed. */
+		attempt->now = vr_now();
+		outcome = judge(attempt);
+	}
+
+	if (outcome == OUTCOME_LOCKED &&
+		!vr_award(&attempt->routing, attempt->vendor_id, &vendor_tid,
+				  &attempt->response, attempt->payload, attempt->now))
+		outcome = OUTCOME_BUSY;
 
 	/*
-	 * Nothing was written.  Where the order is decided, what is left to write
-	 * is this vendor's own: let the next in the queue have its answer.
+	 * Where others have decided the order, what is left to write is this
+	 * vendor's own: let the next in the queue have its answer.
 	 */
-	vr_unlock_vendor(attempt->vendor_id);
-	if (attempt->routing.status != VR_PENDING)
+	if (outcome != OUTCOME_LOCKED && attempt->routing.status != VR_PENDING)
 		vr_unlock_routing(&routing_id);
 	return outcome;
 }
@@ -142,13 +171,13 @@ pursue(Attempt *attempt)
  * Has the vendor said something in vain that is not on record yet?
  */
 static bool
-loss_to_record(const Attempt *attempt, VrOutcome outcome)
+loss_to_record(const Attempt *attempt, Outcome outcome)
 {
 	return vr_record_losses &&
 		attempt->response.invited &&
 		attempt->response.answer == VR_NO_ANSWER &&
-		outcome != VR_OUTCOME_LOCKED &&
-		outcome != VR_OUTCOME_BUSY;
+		outcome != OUTCOME_LOCKED &&
+		outcome != OUTCOME_BUSY;
 }
 
 /*
@@ -158,15 +187,15 @@ loss_to_record(const Attempt *attempt, VrOutcome outcome)
  * noted.
  */
 static void
-record_loss(Attempt *attempt, VrOutcome outcome)
+record_loss(Attempt *attempt, Outcome outcome)
 {
 	VrRouting  *routing = &attempt->routing;
 	bool		open = (routing->status == VR_PENDING);
 	VrAnswer	answer = open ? VR_TIMEOUT : VR_ACCEPT;
 	Jsonb	   *details = vr_json({"answer", .string = "ACCEPT"},
-								  {"outcome", .string = vr_outcome_name(outcome)});
+								  {"outcome", .string = outcome_names[outcome]});
 
-	if (open && outcome != VR_OUTCOME_EXPIRED)
+	if (open && outcome != OUTCOME_EXPIRED)
 	{
 		vr_event_insert_refused_once(routing, attempt->now,
 									 attempt->vendor_id, details);
@@ -211,14 +240,14 @@ vr_accept(PG_FUNCTION_ARGS)
 		.vendor_id = vr_arg_id(fcinfo, 1, "vendor_id"),
 		.payload = vr_arg_optional_object(fcinfo, 2, "payload")
 	};
-	VrOutcome	outcome;
+	Outcome	outcome;
 	bool		tell_winner;
 
 	vr_require_writable("vr_accept()");
 
 	look(&attempt, routing_id);
 	outcome = judge(&attempt);
-	if (outcome == VR_OUTCOME_LOCKED || loss_to_record(&attempt, outcome))
+	if (outcome == OUTCOME_LOCKED || loss_to_record(&attempt, outcome))
 	{
 		VrSpi		spi;
 
@@ -232,12 +261,12 @@ vr_accept(PG_FUNCTION_ARGS)
 
 	/* Who won is no business of somebody who was not even asked. */
 	tell_winner = (attempt.routing.locked_vendor_id != NULL &&
-				   outcome != VR_OUTCOME_NOT_INVITED);
+				   outcome != OUTCOME_NOT_INVITED);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
-		vr_param(BoolGetDatum(outcome == VR_OUTCOME_LOCKED ||
-							  outcome == VR_OUTCOME_ALREADY_ACCEPTED)),
-		vr_param_ptr(cstring_to_text(vr_outcome_name(outcome))),
+		vr_param(BoolGetDatum(outcome == OUTCOME_LOCKED ||
+							  outcome == OUTCOME_ALREADY_ACCEPTED)),
+		vr_param_ptr(cstring_to_text(outcome_names[outcome])),
 		vr_param_ptr(tell_winner ? attempt.routing.locked_vendor_id : NULL),
 		{TimestampTzGetDatum(attempt.routing.locked_at), !tell_winner},
 		vr_param_ptr(attempt.routing.order_id),

@@ -23,6 +23,7 @@
 #include "common/cryptohash.h"
 #include "common/sha1.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
@@ -46,20 +47,36 @@ set_version(pg_uuid_t *uuid, int version)
 }
 
 /*
- * The routing id of an order: depends on nothing but the order id.
+ * The routing id of an order: depends on nothing but the order id, and not on
+ * the encoding of the database.
  */
 pg_uuid_t *
 vr_make_routing_id(const text *order_id)
 {
 	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
 	uint8		digest[SHA1_DIGEST_LENGTH];
-	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA1);
+	const char *bytes = VARDATA_ANY(order_id);
+	int			length = VARSIZE_ANY_EXHDR(order_id);
+	pg_cryptohash_ctx *hash;
+
+	/* In SQL_ASCII, bytes are all there is to know. */
+	if (GetDatabaseEncoding() != PG_SQL_ASCII)
+	{
+		char	   *utf8 = pg_server_to_any(bytes, length, PG_UTF8);
+
+		if (utf8 != bytes)
+		{
+			bytes = utf8;
+			length = strlen(utf8);
+		}
+	}
+
+	hash = pg_cryptohash_create(PG_SHA1);
 
 	if (hash == NULL ||
 		pg_cryptohash_init(hash) < 0 ||
 		pg_cryptohash_update(hash, routing_namespace, UUID_LEN) < 0 ||
-		pg_cryptohash_update(hash, (const uint8 *) VARDATA_ANY(order_id),
-							 VARSIZE_ANY_EXHDR(order_id)) < 0 ||
+		pg_cryptohash_update(hash, (const uint8 *) bytes, length) < 0 ||
 		pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

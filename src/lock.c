@@ -6,11 +6,11 @@
  * What the locks are for: between taking the latest snapshot and updating a
  * row, somebody else may commit a newer version; READ COMMITTED then follows
  * the row, but REPEATABLE READ and SERIALIZABLE raise 40001.  Whoever holds
- * the lock of a routing or a vendor takes the snapshot after everybody else's
- * commit, so that this cannot happen.  The locks do not make the winner
+ * the lock takes the snapshot after everybody else's commit, so that this cannot happen.  The locks do not make the winner
  * unique: the compare-and-set of the routing row does.
  *
- * Order, everywhere: routing, then response, then vendor.
+ * Order, everywhere: routing, then response, then the row of a vendor (see
+ * vr_vendor_lock).
  *
  * They are transaction-level locks in the advisory lock space, under class
  * numbers the SQL functions pg_advisory_* cannot reach.  They honour
@@ -35,7 +35,6 @@
 /* pg_advisory_lock and its family use 1 and 2. */
 #define LOCK_CLASS_ROUTING	22101
 #define LOCK_CLASS_RESPONSE	22102
-#define LOCK_CLASS_VENDOR	22103
 
 static void
 set_tag(LOCKTAG *tag, int lock_class, uint64 key)
@@ -103,23 +102,4 @@ void
 vr_lock_response(const pg_uuid_t *routing_id, const text *vendor_id)
 {
 	acquire(LOCK_CLASS_RESPONSE, uuid_key(routing_id, text_key(vendor_id)));
-}
-
-/*
- * From here to the end of the transaction no other call of ours changes how
- * many orders this vendor has.
- */
-void
-vr_lock_vendor(const text *vendor_id)
-{
-	acquire(LOCK_CLASS_VENDOR, text_key(vendor_id));
-}
-
-/*
- * As vr_unlock_routing.
- */
-void
-vr_unlock_vendor(const text *vendor_id)
-{
-	release(LOCK_CLASS_VENDOR, text_key(vendor_id));
 }

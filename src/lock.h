@@ -16,7 +16,5 @@
 extern void vr_lock_routing(const pg_uuid_t *routing_id);
 extern void vr_unlock_routing(const pg_uuid_t *routing_id);
 extern void vr_lock_response(const pg_uuid_t *routing_id, const text *vendor_id);
-extern void vr_lock_vendor(const text *vendor_id);
-extern void vr_unlock_vendor(const text *vendor_id);
 
 #endif							/* VR_LOCK_H */

@@ -28,6 +28,7 @@
 
 #include "access/genam.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "storage/lmgr.h"
 #include "utils/fmgroids.h"
@@ -164,6 +165,28 @@ vr_proven_row(Relation table, const VrStatement *by_key,
 	}
 	vr_spi_end(&spi);
 	return slot;
+}
+
+/*
+ * Locks the row in the slot against changes by others until the end of the
+ * transaction, waiting for those who are changing it, and brings the slot up to
+ * date.  Returns false where the row is gone.
+ */
+bool
+vr_lock_row(Relation table, TupleTableSlot *slot)
+{
+	ItemPointerData tid = slot->tts_tid;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_lock(table, &tid, GetLatestSnapshot(), slot,
+							  GetCurrentCommandId(false),
+							  LockTupleNoKeyExclusive, LockWaitBlock,
+							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+	if (result != TM_Ok)
+		return false;
+	ExecMaterializeSlot(slot);
+	return true;
 }
 
 /*

@@ -21,6 +21,7 @@ extern TupleTableSlot *vr_newest_row(Relation table, int nkeys,
 									 const NullableDatum *key, bool *waited);
 extern TupleTableSlot *vr_proven_row(Relation table, const VrStatement *by_key,
 									 const NullableDatum *key, bool *waited);
+extern bool vr_lock_row(Relation table, TupleTableSlot *slot);
 extern List *vr_newest_texts(Relation table, int nkeys,
 							 const NullableDatum *key, int column);
 extern bool vr_newest_last(Relation table, Relation index, Datum value,

@@ -374,8 +374,8 @@ vr_routing_set_status(VrRouting *routing, VrStatus status, TimestampTz now)
 }
 
 /*
- * Moves the time at which there is work to do; a routing whose time is right
- * already is not touched.  The caller holds the lock of the routing.
+ * Moves the time at which there is work to do, 0 for never; a routing whose
+ * time is right already is not touched.  The caller holds the lock of the routing.
  */
 void
 vr_routing_set_next_deadline(VrRouting *routing, TimestampTz next_deadline)
@@ -388,7 +388,7 @@ vr_routing_set_next_deadline(VrRouting *routing, TimestampTz next_deadline)
 	};
 	NullableDatum params[] = {
 		vr_param_ptr(&routing->routing_id),
-		vr_param(TimestampTzGetDatum(next_deadline))
+		{TimestampTzGetDatum(next_deadline), next_deadline == 0}
 	};
 
 	if (routing->next_deadline == next_deadline)

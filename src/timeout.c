@@ -47,9 +47,8 @@ award_to_recorded_accept(VrRouting *routing, const Interval *ttl, TimestampTz no
 		text	   *vendor_id = lfirst(cell);
 		ItemPointerData tid;
 
-		if (vr_vendor_read_locked(vendor_id, &tid) == VR_GATE_NONE &&
-			vr_award(routing, vendor_id, &tid, &response, NULL,
-					 now) == VR_OUTCOME_LOCKED)
+		if (vr_vendor_lock(vendor_id, true, &tid) == VR_GATE_NONE &&
+			vr_award(routing, vendor_id, &tid, &response, NULL, now))
 			return true;
 	}
 	return false;
@@ -125,6 +124,8 @@ vr_timeout(PG_FUNCTION_ARGS)
 		timed_out = time_out_pending(&routing, ttl, vr_now());
 	else if (routing.status == VR_EXHAUSTED && vr_now() >= routing.expires_at)
 		vr_expire(&routing, vr_now());
+	else if (routing.next_deadline != 0 && vr_now() >= routing.next_deadline)
+		vr_routing_set_next_deadline(&routing, 0);	/* left by an accept */
 	vr_spi_end(&spi);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {

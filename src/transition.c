@@ -5,7 +5,7 @@
  *		row, the answers, the cancellations, the load of vendors, the events.
  *
  * Locking: the caller holds the lock of the routing and has read it since, and
- * for vr_award the lock of the vendor.  vr_withdraw takes the lock of the
+ * for vr_award has locked the vendor's row.  vr_withdraw locks the row of the
  * vendor it takes the order from.
  *
  * Errors: every one of them rolls the whole transition back.
@@ -26,56 +26,38 @@
 #include "transition.h"
 #include "vendor.h"
 
-/* In the order of VrOutcome. */
-static const char *const outcome_names[] = {
-	"LOCKED", "ALREADY_ACCEPTED", "ALREADY_LOCKED", "LOST_RACE", "NOT_INVITED",
-	"ALREADY_REJECTED", "EXPIRED", "CANCELLED", "AT_CAPACITY", "BUSY"
-};
-
-const char *
-vr_outcome_name(VrOutcome outcome)
-{
-	return outcome_names[outcome];
-}
-
 /*
- * PENDING to LOCKED: gives the order to an invited vendor and tells all others.
- * Returns VR_OUTCOME_LOCKED, or, with nothing changed, AT_CAPACITY or BUSY.
+ * PENDING to LOCKED: gives the order to an invited vendor, whose row is locked
+ * and at vendor_tid, and tells all others.
  *
- * BUSY is for a row that is not as we read it a moment ago, under the lock that
- * all functions of the extension take: somebody writes to the table by other
- * means, or a trigger of the DBA's suppressed the update.
+ * Returns false, with nothing changed, where the routing is not as we read it a
+ * moment ago, under the lock that all functions of the extension take: somebody
+ * writes to the table by other means, or a trigger of the DBA's suppressed the
+ * update.
  */
-VrOutcome
+bool
 vr_award(VrRouting *routing, const text *vendor_id,
 		 const ItemPointerData *vendor_tid, const VrResponse *response,
 		 const Jsonb *payload, TimestampTz now)
 {
+	VrEvent		events[] = {
+		{VR_EVENT_ACCEPTED, vendor_id, payload},
+		{VR_EVENT_CANCELLATIONS, vendor_id, NULL}
+	};
 	int			cancelled;
 
-	if (!vr_vendor_take_order(vendor_id, vendor_tid))
-		return VR_OUTCOME_AT_CAPACITY;
 	if (!vr_routing_lock_in(routing, vendor_id, now))
-	{
-		vr_vendor_return_order(vendor_id);
-		return VR_OUTCOME_BUSY;
-	}
+		return false;
 
 	if (response->answer == VR_NO_ANSWER &&
 		!vr_response_record(routing, vendor_id, response, VR_ACCEPT, NULL,
 							payload, now))
 		vr_spi_not_written();
 	cancelled = vr_cancellations_insert(routing, VR_CANCELLED_OTHER_WON, now);
-
-	{
-		VrEvent		events[] = {
-			{VR_EVENT_ACCEPTED, vendor_id, payload},
-			{VR_EVENT_CANCELLATIONS, vendor_id, vr_json({"cancelled_count", .number = cancelled})}
-		};
-
-		vr_events_insert(routing, now, events, lengthof(events));
-	}
-	return VR_OUTCOME_LOCKED;
+	events[1].payload = vr_json({"cancelled_count", .number = cancelled});
+	vr_events_insert(routing, now, events, lengthof(events));
+	vr_vendor_count_orders(vendor_id, vendor_tid, 1);
+	return true;
 }
 
 /*
@@ -130,8 +112,9 @@ vr_withdraw(VrRouting *routing, const text *reason, TimestampTz now)
 	{
 		ItemPointerData tid;
 
-		(void) vr_vendor_read_locked(winner, &tid);
-		vr_vendor_return_order(winner);
+		(void) vr_vendor_lock(winner, false, &tid);
+		if (ItemPointerIsValid(&tid))
+			vr_vendor_count_orders(winner, &tid, -1);
 	}
 	vr_event_insert(routing, now, VR_EVENT_CANCELLED, winner,
 					reason == NULL ?

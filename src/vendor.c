@@ -9,8 +9,8 @@
  * not by SQL: no statistics, and no plan kept from a smaller table, can turn
  * this into reading and sorting all vendors.
  *
- * Locking: reading takes none.  Who changes the load of a vendor holds the
- * vendor's lock (lock.c), after that of the routing.
+ * Locking: reading takes none.  Who changes the load of a vendor locks its row,
+ * after the routing.
  *
  * Memory: candidates are allocated in the current context.
  *
@@ -37,7 +37,6 @@
 #include "compat.h"
 #include "errors.h"
 #include "geo.h"
-#include "lock.h"
 #include "newest.h"
 #include "response.h"
 #include "settings.h"
@@ -425,36 +424,59 @@ vr_vendors_named(ArrayType *vendor_ids)
 }
 
 /*
- * Takes the lock of a vendor and returns the first gate that it does not pass
- * now, of those that depend on it alone.  Waits while somebody else is changing
- * the row.  Who is not in the registry is not active.  *tid is set to the place
- * of the row.
+ * The newest version of a vendor's row, or NULL.  Waits while somebody else is
+ * changing it.
  */
-VrGate
-vr_vendor_read_locked(const text *vendor_id, ItemPointerData *tid)
+static TupleTableSlot *
+newest_vendor(Relation vendors, const text *vendor_id)
 {
-	static const VrStatement by_key = {
-		"SELECT vendor_id, name, phone, is_active, is_verified, products,"
-		" min_order_amount, latitude, longitude, service_radius_km, capacity,"
-		" current_orders, total_orders, completed_orders, average_rating,"
-		" reliability_score, score, attributes, created_at, updated_at"
+	static const VrStatement exists = {
+		"SELECT 1"
 		" FROM vendor_routing.vendors"
 		" WHERE vendor_id = $1",
 		1, {TEXTOID}
 	};
 	NullableDatum key[] = {vr_param_ptr(vendor_id)};
-	Relation	vendors = vr_open_table("vendors");
-	bool		waited = false;
 	TupleTableSlot *slot;
+	bool		waited = false;
+
+	/* Not seen, and yet there: it was being moved, so look again. */
+	do
+		slot = vr_newest_row(vendors, lengthof(key), key, &waited);
+	while (slot == NULL && vr_spi_read(&exists, key) > 0);
+
+	return slot;
+}
+
+/*
+ * Locks the row of a vendor until the end of the transaction and sets *tid to
+ * its place; to be called with the routing locked.  Returns the first gate that
+ * the vendor does not pass, of those that depend on it alone; who is not in the
+ * registry is not active.
+ *
+ * With only_eligible, who does not pass is not locked: a vendor that is told
+ * no does not stand in the way of others.
+ *
+ * The lock of the row is taken directly, because a locking query would fail
+ * with 40001 at REPEATABLE READ where another order of the vendor, or an update
+ * of the application's, is committed at this moment.
+ */
+VrGate
+vr_vendor_lock(const text *vendor_id, bool only_eligible, ItemPointerData *tid)
+{
+	Relation	vendors = vr_open_table("vendors");
+	TupleTableSlot *slot = newest_vendor(vendors, vendor_id);
 	VrGate		gate = VR_GATE_ACTIVE;
 
 	ItemPointerSetInvalid(tid);
-	vr_lock_vendor(vendor_id);
-	slot = vr_proven_row(vendors, &by_key, key, &waited);
 	if (slot != NULL)
 	{
 		gate = vendor_gate(slot);
-		*tid = slot->tts_tid;
+		if (gate == VR_GATE_NONE || !only_eligible)
+		{
+			gate = vr_lock_row(vendors, slot) ? vendor_gate(slot) : VR_GATE_ACTIVE;
+			*tid = slot->tts_tid;
+		}
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(vendors, NoLock);
@@ -462,39 +484,27 @@ vr_vendor_read_locked(const text *vendor_id, ItemPointerData *tid)
 }
 
 /*
- * Counts one more order of a vendor, if it may have one more.  The caller holds
- * the vendor's lock; tid is from vr_vendor_read_locked.
- */
-bool
-vr_vendor_take_order(const text *vendor_id, const ItemPointerData *tid)
-{
-	static const VrRowStatement update = VR_ROW_STATEMENT(
-		"UPDATE vendor_routing.vendors"
-		" SET current_orders = current_orders + 1",
-		"vendor_id = $2 AND is_active AND is_verified"
-		" AND (capacity IS NULL OR current_orders < capacity)",
-		2, TEXTOID);
-	NullableDatum params[] = {vr_param_tid(tid), vr_param_ptr(vendor_id)};
-
-	return vr_spi_write_row(&update, params) == 1;
-}
-
-/*
- * Counts one order less.  The caller holds the vendor's lock.  A count that
- * somebody has set to zero by hand stays there.
+ * Counts orders of a vendor up or down; the row is locked, and where
+ * vr_vendor_lock said.  A count that somebody has corrected by hand does not go
+ * below zero.
  */
 void
-vr_vendor_return_order(const text *vendor_id)
+vr_vendor_count_orders(const text *vendor_id, const ItemPointerData *tid,
+					   int change)
 {
 	static const VrStatement update = {
 		"UPDATE vendor_routing.vendors"
-		" SET current_orders = current_orders - 1"
-		" WHERE vendor_id = $1 AND current_orders > 0",
-		1, {TEXTOID}
+		" SET current_orders = greatest(current_orders + $3, 0)"
+		" WHERE ctid = $1 AND vendor_id = $2",
+		3, {TIDOID, TEXTOID, INT4OID}
 	};
-	NullableDatum params[] = {vr_param_ptr(vendor_id)};
+	NullableDatum params[] = {
+		vr_param_tid(tid),
+		vr_param_ptr(vendor_id),
+		vr_param(Int32GetDatum(change))
+	};
 
-	vr_spi_write(&update, params);
+	vr_spi_write_exactly(&update, params, 1);
 }
 
 /*

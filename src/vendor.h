@@ -44,10 +44,10 @@ typedef struct VrCandidate
 extern List *vr_vendors_select(const VrOrder *order, int max_vendors);
 extern List *vr_vendors_named(ArrayType *vendor_ids);
 
-extern VrGate vr_vendor_read_locked(const text *vendor_id, ItemPointerData *tid);
-extern bool vr_vendor_take_order(const text *vendor_id,
-								 const ItemPointerData *tid);
-extern void vr_vendor_return_order(const text *vendor_id);
+extern VrGate vr_vendor_lock(const text *vendor_id, bool only_eligible,
+							 ItemPointerData *tid);
+extern void vr_vendor_count_orders(const text *vendor_id,
+								   const ItemPointerData *tid, int change);
 extern text *vr_vendor_id(TupleDesc tupdesc, HeapTuple tuple);
 extern bool vr_vendor_in_use(const text *vendor_id);
 

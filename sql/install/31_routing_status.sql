@@ -1,21 +1,6 @@
 -- What both vr_status() and the view vr_routing_status report; each of their
 -- rules is here and nowhere else.
 
-CREATE FUNCTION vendor_routing.order_status(status text)
-RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN CASE status
-	WHEN 'PENDING' THEN 'PENDING_BIDS'
-	WHEN 'EXHAUSTED' THEN 'PENDING_BIDS'
-	WHEN 'LOCKED' THEN 'VENDOR_ACCEPTED'
-	WHEN 'COMPLETED' THEN 'DELIVERED'
-	WHEN 'CANCELLED' THEN 'CANCELLED'
-	WHEN 'EXPIRED' THEN 'FAILED'
-END;
-COMMENT ON FUNCTION vendor_routing.order_status(text) IS
-	'The state of the application''s order that goes with a state of its routing';
-REVOKE ALL ON FUNCTION vendor_routing.order_status(text) FROM PUBLIC;
-
 CREATE VIEW vendor_routing.routing_status AS
 SELECT
 	t.routing_id,
@@ -24,7 +9,14 @@ SELECT
 	t.product,
 	t.amount,
 	t.status,
-	vendor_routing.order_status(t.status) AS order_status,
+	CASE t.status
+		WHEN 'PENDING' THEN 'PENDING_BIDS'
+		WHEN 'EXHAUSTED' THEN 'PENDING_BIDS'
+		WHEN 'LOCKED' THEN 'VENDOR_ACCEPTED'
+		WHEN 'COMPLETED' THEN 'DELIVERED'
+		WHEN 'CANCELLED' THEN 'CANCELLED'
+		WHEN 'EXPIRED' THEN 'FAILED'
+	END AS order_status,
 	t.locked_vendor_id,
 	w.name AS locked_vendor_name,
 	t.locked_at,

@@ -21,7 +21,7 @@ use VendorRouting;
 
 my $rounds = 5;
 my $vendors = 10;
-my $orders = 4000;
+my $orders = 2000;
 my $step = 300;    # orders to be won in a round before the server is killed
 
 my $node = new_node('crash', conf => 'synchronous_commit = on');
@@ -86,15 +86,36 @@ sub is_gone
 	return (!kill(0, $pid) && $! != EPERM) || is_zombie($pid);
 }
 
-# Kills every process of the server, and waits until none is left.
+# Waits until so many orders are won.  Returns the processes of the server.  The
+# server looks itself, to be in time.
+sub wait_for_wins
+{
+	my ($wins) = @_;
+
+	return split /\n/, ask(<<"SQL");
+SET statement_timeout = '${PostgreSQL::Test::Utils::timeout_default}s';
+DO \$\$
+BEGIN
+	WHILE (SELECT count(*) FROM vendor_routing.routings WHERE status = 'LOCKED') < $wins LOOP
+		PERFORM pg_sleep(0.005);
+	END LOOP;
+END
+\$\$;
+SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid();
+SQL
+}
+
+# Kills the server, and waits until no process of it is left.  The postmaster is
+# stopped first, so that it has no time to see its children die, nor they it.
 sub kill_server
 {
-	my @children = split /\n/, ask('SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()');
+	my @children = @_;
 	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 
-	$node->kill9;
+	kill 'STOP', $postmaster;
 	kill 'KILL', @children;
+	$node->kill9;
 	foreach my $pid ($postmaster, @children)
 	{
 		until (is_gone($pid))
@@ -147,12 +168,8 @@ my $won_before = 0;
 foreach my $round (1 .. $rounds)
 {
 	my @running = start_vendors();
-	my $goal = $won_before + $step;
 
-	$node->poll_query_until('postgres',
-		"SELECT count(*) >= $goal FROM vendor_routing.routings WHERE status = 'LOCKED'"
-	) or die "$goal orders are not won";
-	kill_server();
+	kill_server(wait_for_wins($won_before + $step));
 	$_->finish foreach @running;
 	read_answers();
 
