@@ -8,7 +8,7 @@
 -- at SERIALIZABLE, the level at which the most is promised.
 
 BEGIN ISOLATION LEVEL SERIALIZABLE;
-SELECT plan(120);
+SELECT plan(129);
 
 -- The vendor ids invited, best first.
 CREATE FUNCTION pg_temp.invited(id text) RETURNS text[] LANGUAGE sql AS $$

@@ -247,6 +247,31 @@ my @undecided = (
 		}
 	]);
 
+# Everybody waits for the winner's transaction itself: they wake together, not
+# one after the other.
+{
+	my $holder = session();
+	my @rivals = map { session() } 2 .. 5;
+	my @pids = map { pid_of($_) } @rivals;
+
+	invite_orders($node, 'postgres', 'together', 1);
+	$holder->query_safe('BEGIN; ' . accept_of('together-1', 'vendor-1'));
+	start_query($rivals[$_], accept_of('together-1', 'vendor-' . ($_ + 2)))
+	  foreach 0 .. $#rivals;
+	wait_until_blocked($node, $_) foreach @pids;
+	is( $node->safe_psql(
+			'postgres',
+			'SELECT pid, locktype FROM pg_locks WHERE NOT granted ORDER BY pid'),
+		join("\n", map { "$_|transactionid" } sort { $a <=> $b } @pids),
+		'rivals wait for the transaction of the winner, not for each other');
+	$holder->query_safe('COMMIT');
+	is(finish_query($_), 'f|LOST_RACE|vendor-1',
+		'a rival is told the winner that has committed')
+	  foreach @rivals;
+	is_consistent('rivals who waited together');
+	$_->quit foreach $holder, @rivals;
+}
+
 my $number = 0;
 
 sub give_up_waiting
