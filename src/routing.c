@@ -72,21 +72,23 @@ vr_status_name(VrStatus status)
 }
 
 /*
- * The CHECK constraint of the table knows the same words.
+ * Finds a state by its name.  The CHECK constraint of the table knows the same
+ * words.
  */
-VrStatus
-vr_status_from_text(const text *name)
+static bool
+find_status(const text *name, VrStatus *status)
 {
 	for (int i = 0; i < lengthof(status_names); i++)
 	{
 		if (strlen(status_names[i]) == VARSIZE_ANY_EXHDR(name) &&
 			memcmp(status_names[i], VARDATA_ANY(name),
 				   VARSIZE_ANY_EXHDR(name)) == 0)
-			return (VrStatus) i;
+		{
+			*status = (VrStatus) i;
+			return true;
+		}
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("unknown routing status \"%s\"", text_to_cstring(name))));
+	return false;
 }
 
 /*
@@ -112,15 +114,29 @@ time_or_zero(const Datum *values, const bool *nulls, int column)
 }
 
 /*
- * Takes a row apart.
+ * Takes a row apart.  Returns false where it is not one that the constraints of
+ * the table allow: a trigger sees such rows, because it fires before them.
  */
-static void
+static bool
 fill(VrRouting *routing, const Datum *values, const bool *nulls)
 {
+	static const int required[] = {
+		Anum_routing_routing_id, Anum_routing_order_id, Anum_routing_status,
+		Anum_routing_round, Anum_routing_wave, Anum_routing_version,
+		Anum_routing_expires_at
+	};
+
+	for (int i = 0; i < lengthof(required); i++)
+	{
+		if (nulls[required[i] - 1])
+			return false;
+	}
+	if (!find_status(DatumGetTextPP(values[Anum_routing_status - 1]),
+					 &routing->status))
+		return false;
+
 	routing->routing_id = *DatumGetUUIDP(values[Anum_routing_routing_id - 1]);
 	routing->order_id = copy_text(values, nulls, Anum_routing_order_id);
-	routing->status =
-		vr_status_from_text(DatumGetTextPP(values[Anum_routing_status - 1]));
 	routing->round = DatumGetInt32(values[Anum_routing_round - 1]);
 	routing->wave = DatumGetInt32(values[Anum_routing_wave - 1]);
 	routing->locked_vendor_id =
@@ -133,16 +149,17 @@ fill(VrRouting *routing, const Datum *values, const bool *nulls)
 		DatumGetTimestampTz(values[Anum_routing_expires_at - 1]);
 	routing->waited = false;
 	ItemPointerSetInvalid(&routing->tid);
+	return true;
 }
 
-static void
+static bool
 fill_from_tuple(VrRouting *routing, TupleDesc tupdesc, HeapTuple tuple)
 {
 	Datum	   *values = palloc(tupdesc->natts * sizeof(Datum));
 	bool	   *nulls = palloc(tupdesc->natts * sizeof(bool));
 
 	heap_deform_tuple(tuple, tupdesc, values, nulls);
-	fill(routing, values, nulls);
+	return fill(routing, values, nulls);
 }
 
 /* What may not change: an error that says so. */
@@ -168,8 +185,10 @@ vr_routing_check_change(TupleDesc tupdesc, HeapTuple before, HeapTuple after)
 	VrRouting	b;
 	bool		new_round;
 
-	fill_from_tuple(&a, tupdesc, before);
-	fill_from_tuple(&b, tupdesc, after);
+	/* The constraints have something to say, and will. */
+	if (!fill_from_tuple(&a, tupdesc, before) ||
+		!fill_from_tuple(&b, tupdesc, after))
+		return;
 
 	check_unchanged(memcmp(&a.routing_id, &b.routing_id, UUID_LEN) == 0,
 					a.order_id, "routing_id");
@@ -202,7 +221,11 @@ take_slot(VrRouting *routing, TupleTableSlot *slot, bool waited)
 	if (slot == NULL)
 		return false;
 	slot_getallattrs(slot);
-	fill(routing, slot->tts_values, slot->tts_isnull);
+	if (!fill(routing, slot->tts_values, slot->tts_isnull))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a row of vendor_routing.routings is not valid"),
+				 errhint("Put the constraints of the table back and repair its rows.")));
 	routing->waited = waited;
 	routing->tid = slot->tts_tid;
 	ExecDropSingleTupleTableSlot(slot);

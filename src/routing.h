@@ -60,7 +60,6 @@ typedef struct VrOrder
 } VrOrder;
 
 extern const char *vr_status_name(VrStatus status);
-extern VrStatus vr_status_from_text(const text *name);
 extern bool vr_transition_allowed(VrStatus from, VrStatus to);
 extern void vr_routing_check_change(TupleDesc tupdesc, HeapTuple before,
 									HeapTuple after);

@@ -117,5 +117,5 @@ vr_guard_kept(PG_FUNCTION_ARGS)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("rows of table \"%s\" are kept for ever",
 					RelationGetRelationName(trigger->tg_relation)),
-			 errdetail("They can neither be changed nor removed: they are the record of what happened.")));
+			 errdetail("What is on record can be neither changed nor removed.")));
 }

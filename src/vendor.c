@@ -508,15 +508,17 @@ vr_vendor_count_orders(const text *vendor_id, const ItemPointerData *tid,
 }
 
 /*
- * The id in a row of the table, for triggers.
+ * The id in a row of the table, for triggers, which fire before the constraints
+ * are looked at: NULL where there is none.
  */
 text *
 vr_vendor_id(TupleDesc tupdesc, HeapTuple tuple)
 {
 	bool		isnull;
+	Datum		vendor_id = heap_getattr(tuple, Anum_vendor_vendor_id, tupdesc,
+										 &isnull);
 
-	return DatumGetTextPP(heap_getattr(tuple, Anum_vendor_vendor_id, tupdesc,
-									   &isnull));
+	return isnull ? NULL : DatumGetTextPP(vendor_id);
 }
 
 /*

@@ -32,7 +32,10 @@ CREATE TABLE vendor_routing.vendors (
 	CONSTRAINT vendors_vendor_id_check CHECK (octet_length(vendor_id) BETWEEN 1 AND 255),
 	CONSTRAINT vendors_name_check CHECK (octet_length(name) BETWEEN 1 AND 255),
 	CONSTRAINT vendors_phone_check CHECK (phone ~ '^\+[1-9][0-9]{6,14}$'),
-	CONSTRAINT vendors_products_check CHECK (array_position(products, NULL) IS NULL),
+	CONSTRAINT vendors_products_check CHECK (
+		array_ndims(products) = 1
+		AND array_position(products, NULL) IS NULL
+		AND array_position(products, '') IS NULL),
 	CONSTRAINT vendors_min_order_amount_check
 		CHECK (min_order_amount >= 0::numeric AND min_order_amount < 'Infinity'::numeric),
 	CONSTRAINT vendors_latitude_check CHECK (latitude BETWEEN -90 AND 90),
@@ -84,7 +87,7 @@ COMMENT ON CONSTRAINT vendors_phone_key ON vendor_routing.vendors IS 'A phone nu
 COMMENT ON CONSTRAINT vendors_vendor_id_check ON vendor_routing.vendors IS 'Ids are 1 to 255 bytes';
 COMMENT ON CONSTRAINT vendors_name_check ON vendor_routing.vendors IS 'Names are 1 to 255 bytes';
 COMMENT ON CONSTRAINT vendors_phone_check ON vendor_routing.vendors IS 'Phone numbers are in E.164 form';
-COMMENT ON CONSTRAINT vendors_products_check ON vendor_routing.vendors IS 'A product has a name';
+COMMENT ON CONSTRAINT vendors_products_check ON vendor_routing.vendors IS 'A list, and a product has a name';
 COMMENT ON CONSTRAINT vendors_min_order_amount_check ON vendor_routing.vendors IS 'Finite and not negative';
 COMMENT ON CONSTRAINT vendors_latitude_check ON vendor_routing.vendors IS 'Degrees on the earth';
 COMMENT ON CONSTRAINT vendors_longitude_check ON vendor_routing.vendors IS 'Degrees on the earth';

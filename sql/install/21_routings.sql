@@ -39,7 +39,9 @@ CREATE TABLE vendor_routing.routings (
 			ELSE locked_vendor_id IS NULL
 		END),
 	CONSTRAINT routings_next_deadline_check CHECK (
-		status <> 'PENDING' OR next_deadline IS NOT NULL),
+		(status <> 'PENDING' OR next_deadline IS NOT NULL)
+		AND (next_deadline IS NULL OR isfinite(next_deadline))
+		AND isfinite(expires_at)),
 	CONSTRAINT routings_round_check CHECK (round >= 1),
 	CONSTRAINT routings_wave_check CHECK (wave >= 1),
 	CONSTRAINT routings_version_check CHECK (version >= 1)

@@ -17,8 +17,10 @@ CREATE TABLE vendor_routing.responses (
 		response IN ('ACCEPT', 'REJECT', 'TIMEOUT', 'ERROR')),
 	CONSTRAINT responses_responded_at_check CHECK (
 		(response IS NULL) = (responded_at IS NULL)),
-	CONSTRAINT responses_expires_at_check CHECK (expires_at > offered_at),
+	CONSTRAINT responses_expires_at_check CHECK (expires_at > offered_at AND isfinite(expires_at)),
 	CONSTRAINT responses_rank_check CHECK (rank >= 1),
+	CONSTRAINT responses_round_check CHECK (round >= 1 AND wave >= 1),
+	CONSTRAINT responses_vendor_id_check CHECK (octet_length(vendor_id) BETWEEN 1 AND 255),
 	CONSTRAINT responses_payload_check CHECK (jsonb_typeof(payload) = 'object')
 ) WITH (fillfactor = 45);
 
@@ -44,6 +46,8 @@ COMMENT ON CONSTRAINT responses_response_check ON vendor_routing.responses IS 'T
 COMMENT ON CONSTRAINT responses_responded_at_check ON vendor_routing.responses IS 'An answer has a time';
 COMMENT ON CONSTRAINT responses_expires_at_check ON vendor_routing.responses IS 'An offer can be answered';
 COMMENT ON CONSTRAINT responses_rank_check ON vendor_routing.responses IS 'Counts from 1';
+COMMENT ON CONSTRAINT responses_round_check ON vendor_routing.responses IS 'Rounds and waves count from 1';
+COMMENT ON CONSTRAINT responses_vendor_id_check ON vendor_routing.responses IS 'Ids are 1 to 255 bytes';
 COMMENT ON CONSTRAINT responses_payload_check ON vendor_routing.responses IS 'A JSON object';
 COMMENT ON INDEX vendor_routing.responses_vendor_id_expires_at_idx IS 'Offers of a vendor, the longest valid last: its inbox, and when it was last offered something';
 

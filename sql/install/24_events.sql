@@ -16,7 +16,8 @@ CREATE TABLE vendor_routing.events (
 		'ORDER_LOCKED_AUTO_CANCELLATIONS_SENT',
 		'ORDER_CANCELLED',
 		'ORDER_EXHAUSTED',
-		'ORDER_EXPIRED'))
+		'ORDER_EXPIRED')),
+	CONSTRAINT events_payload_check CHECK (jsonb_typeof(payload) = 'object')
 );
 
 COMMENT ON TABLE vendor_routing.events IS
@@ -30,5 +31,6 @@ COMMENT ON COLUMN vendor_routing.events.payload IS 'Details, a JSON object; NULL
 COMMENT ON COLUMN vendor_routing.events.occurred_at IS 'When it was decided';
 COMMENT ON CONSTRAINT events_pkey ON vendor_routing.events IS 'The events of an order, in the order of time';
 COMMENT ON CONSTRAINT events_event_type_check ON vendor_routing.events IS 'The vocabulary of events';
+COMMENT ON CONSTRAINT events_payload_check ON vendor_routing.events IS 'A JSON object';
 
 SELECT pg_extension_config_dump('vendor_routing.events', '');

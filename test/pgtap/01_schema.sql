@@ -233,9 +233,11 @@ SELECT set_eq(
 		'routings_wave_check', 'routings_version_check',
 		'responses_pkey', 'responses_response_check',
 		'responses_responded_at_check', 'responses_expires_at_check',
-		'responses_rank_check', 'responses_payload_check',
-		'cancellations_pkey', 'cancellations_reason_check',
-		'events_pkey', 'events_event_type_check']::name[],
+		'responses_rank_check', 'responses_round_check',
+		'responses_vendor_id_check', 'responses_payload_check',
+		'cancellations_pkey', 'cancellations_round_check',
+		'cancellations_vendor_id_check', 'cancellations_reason_check',
+		'events_pkey', 'events_event_type_check', 'events_payload_check']::name[],
 	'the constraints are these (02_constraints.sql breaks each of them)');
 SELECT is_empty(
 	$$SELECT conrelid::regclass, conname FROM pg_constraint AS c
@@ -316,8 +318,11 @@ SELECT set_eq(
 		'CREATE TRIGGER guard_delete BEFORE DELETE ON vendor_routing.responses FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept()',
 		'CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON vendor_routing.responses FOR EACH STATEMENT EXECUTE FUNCTION vendor_routing.guard_kept()',
 		'CREATE TRIGGER guard_delete BEFORE DELETE ON vendor_routing.cancellations FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept()',
-		'CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON vendor_routing.cancellations FOR EACH STATEMENT EXECUTE FUNCTION vendor_routing.guard_kept()'],
-	'the triggers are these (03_guards.sql has each of them refuse)');
+		'CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON vendor_routing.cancellations FOR EACH STATEMENT EXECUTE FUNCTION vendor_routing.guard_kept()',
+		'CREATE TRIGGER guard_key BEFORE UPDATE OF routing_id, round, vendor_id ON vendor_routing.responses FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept()',
+		'CREATE TRIGGER guard_key BEFORE UPDATE OF routing_id, round, vendor_id, reason, created_at ON vendor_routing.cancellations FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept()',
+		'CREATE TRIGGER guard_answer BEFORE UPDATE OF response, responded_at ON vendor_routing.responses FOR EACH ROW WHEN ((old.response IS NOT NULL)) EXECUTE FUNCTION vendor_routing.guard_kept()'],
+	'the triggers are these (03_guards.sql and 06_guard_rows.sql have each of them refuse)');
 SELECT is_empty(
 	$$SELECT t.tgrelid::regclass, t.tgname, t.tgenabled FROM pg_trigger AS t
 		JOIN member_relation AS r ON r.oid = t.tgrelid
@@ -350,8 +355,7 @@ SELECT set_eq(
 		(false, 'vr_history', 'order_id text, OUT occurred_at timestamp with time zone, OUT event_type text, OUT vendor_id text, OUT payload jsonb, OUT event_id uuid', 'SETOF record'),
 		(true, 'guard_routings', '', 'trigger'),
 		(true, 'guard_vendors', '', 'trigger'),
-		(true, 'guard_kept', '', 'trigger'),
-		(true, 'order_status', 'status text', 'text')$$,
+		(true, 'guard_kept', '', 'trigger')$$,
 	'the functions are these, with these arguments and results');
 SELECT set_eq(
 	$$SELECT p.proname::text, pg_get_function_arguments(p.oid)
@@ -380,8 +384,7 @@ SELECT set_eq(
 		('vr_history', 'c', 's', 'r', false),
 		('guard_routings', 'c', 'v', 'u', false),
 		('guard_vendors', 'c', 'v', 'u', false),
-		('guard_kept', 'c', 'v', 'u', false),
-		('order_status', 'sql', 'i', 's', true)$$,
+		('guard_kept', 'c', 'v', 'u', false)$$,
 	'language, volatility, parallel safety, strictness');
 SELECT is_empty(
 	$$SELECT oid::regprocedure FROM member_function WHERE prosecdef$$,

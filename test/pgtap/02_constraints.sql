@@ -12,7 +12,7 @@
 
 BEGIN;
 SET LOCAL lc_messages = 'C';		-- the messages name the constraint
-SELECT plan(207);
+SELECT plan(221);
 
 CREATE TEMP TABLE broken (conname name);
 
@@ -186,6 +186,8 @@ FROM (VALUES
 	($$phone = E'x\n+442079460000'$$, 'vendors_phone_check', 'phone on a second line'),
 	($$phone = '+٤٤٢٠٧٩٤٦٠٠'$$, 'vendors_phone_check', 'phone in other digits'),
 	($$products = ARRAY['tea', NULL]$$, 'vendors_products_check', 'a product without a name'),
+	($$products = ARRAY['tea', '']$$, 'vendors_products_check', 'a product with an empty name'),
+	($$products = '{{tea,rice}}'$$, 'vendors_products_check', 'a table of products'),
 	($$min_order_amount = -0.01$$, 'vendors_min_order_amount_check', 'minimum negative'),
 	($$min_order_amount = 'NaN'$$, 'vendors_min_order_amount_check', 'minimum NaN'),
 	($$min_order_amount = 'Infinity'$$, 'vendors_min_order_amount_check', 'minimum infinite'),
@@ -324,6 +326,8 @@ FROM (VALUES
 	('{"status": "EXHAUSTED", "locked_vendor_id": "v1", "locked_at": "2026-01-01"}', 'routings_locked_check', 'EXHAUSTED with a vendor'),
 	('{"status": "EXPIRED", "locked_vendor_id": "v1", "locked_at": "2026-01-01"}', 'routings_locked_check', 'EXPIRED with a vendor'),
 	('{"next_deadline": null}', 'routings_next_deadline_check', 'open for ever'),
+	('{"next_deadline": "infinity"}', 'routings_next_deadline_check', 'due for ever'),
+	('{"expires_at": "infinity"}', 'routings_next_deadline_check', 'never to expire'),
 	('{"round": 0}', 'routings_round_check', 'round 0'),
 	('{"wave": 0}', 'routings_wave_check', 'wave 0'),
 	('{"version": 0}', 'routings_version_check', 'version 0')
@@ -355,15 +359,24 @@ FROM (VALUES
 	($$responded_at = now()$$, 'responses_responded_at_check', 'a time without an answer'),
 	($$expires_at = offered_at$$, 'responses_expires_at_check', 'an offer over at once'),
 	($$expires_at = offered_at - interval '1 s'$$, 'responses_expires_at_check', 'an offer over before it was made'),
+	($$expires_at = 'infinity'$$, 'responses_expires_at_check', 'an offer that is never over'),
 	($$rank = 0$$, 'responses_rank_check', 'rank 0'),
+	($$wave = 0$$, 'responses_round_check', 'wave 0'),
 	($$payload = '[]'$$, 'responses_payload_check', 'payload an array'),
 	($$payload = 'true'$$, 'responses_payload_check', 'payload a boolean')
 ) AS t (assignment, con, what);
 SELECT pg_temp.breaks(
 	pg_temp.inserting('responses', '{"vendor_id": "v2", "response": "BANANA", "responded_at": "2026-01-01"}'),
 	'responses', 'responses_response_check', 'INSERT of the response BANANA');
+SELECT pg_temp.breaks(pg_temp.inserting('responses', replaced), 'responses', con, 'response: ' || what)
+FROM (VALUES
+	('{"vendor_id": "v2", "round": 0}'::jsonb, 'responses_round_check', 'round 0'),
+	('{"vendor_id": ""}', 'responses_vendor_id_check', 'vendor without an id'),
+	(jsonb_build_object('vendor_id', repeat('v', 256)), 'responses_vendor_id_check', 'vendor id of 256 bytes')
+) AS t (replaced, con, what);
 SELECT lives_ok(
-	format('UPDATE vendor_routing.responses SET response = %L, responded_at = now(), payload = ''{}''', word),
+	pg_temp.inserting('responses', jsonb_build_object('vendor_id', word, 'response', word,
+		'responded_at', '2026-01-01', 'payload', '{}'::jsonb)),
 	'response: ' || word)
 FROM unnest(ARRAY['ACCEPT', 'REJECT', 'TIMEOUT', 'ERROR']) AS word;
 
@@ -373,6 +386,12 @@ SELECT pg_temp.breaks(
 	pg_temp.inserting('cancellations', jsonb_build_object('vendor_id', 'v2', 'reason', word)),
 	'cancellations', 'cancellations_reason_check', format('cancellation: reason "%s"', word))
 FROM unnest(ARRAY['BANANA', '', 'another_vendor_accepted']) AS word;
+SELECT pg_temp.breaks(pg_temp.inserting('cancellations', replaced), 'cancellations', con, 'cancellation: ' || what)
+FROM (VALUES
+	('{"vendor_id": "v2", "round": 0}'::jsonb, 'cancellations_round_check', 'round 0'),
+	('{"vendor_id": ""}', 'cancellations_vendor_id_check', 'vendor without an id'),
+	(jsonb_build_object('vendor_id', repeat('v', 256)), 'cancellations_vendor_id_check', 'vendor id of 256 bytes')
+) AS t (replaced, con, what);
 SELECT lives_ok(
 	pg_temp.inserting('cancellations', jsonb_build_object('vendor_id', word, 'reason', word)),
 	'cancellation: ' || word)
@@ -381,6 +400,11 @@ SELECT pg_temp.breaks(
 	pg_temp.inserting('events', jsonb_build_object('event_id', vr_routing_id('x'), 'event_type', word)),
 	'events', 'events_event_type_check', format('event: type "%s"', word))
 FROM unnest(ARRAY['BANANA', '', 'vendor_accepted']) AS word;
+
+SELECT pg_temp.breaks(
+	pg_temp.inserting('events', jsonb_build_object('event_id', vr_routing_id('x'), 'payload', payload)),
+	'events', 'events_payload_check', format('event: payload %s', payload))
+FROM unnest(ARRAY['[1]', 'true']::jsonb[]) AS payload;
 
 -- Nothing forgotten ----------------------------------------------------------------
 

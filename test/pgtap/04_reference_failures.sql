@@ -8,7 +8,7 @@
 -- at SERIALIZABLE, the level at which the most is promised.
 
 BEGIN ISOLATION LEVEL SERIALIZABLE;
-SELECT plan(129);
+SELECT plan(130);
 
 -- The vendor ids invited, best first.
 CREATE FUNCTION pg_temp.invited(id text) RETURNS text[] LANGUAGE sql AS $$
@@ -401,6 +401,13 @@ SELECT throws_ok(
 	$$SELECT vr_accept(vr_routing_id('audit'), 'm1')$$, '53100', NULL,
 	'an accept is rolled back when its last event cannot be written');
 DROP TRIGGER refuse ON vendor_routing.events;
+CREATE FUNCTION pg_temp.swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER swallow BEFORE INSERT ON vendor_routing.events FOR EACH ROW
+	WHEN (new.event_type = 'VENDOR_ACCEPTED') EXECUTE FUNCTION pg_temp.swallow();
+SELECT throws_ok(
+	$$SELECT vr_accept(vr_routing_id('audit'), 'm1')$$, '09000', NULL,
+	'an accept is rolled back when a trigger swallows its event');
+DROP TRIGGER swallow ON vendor_routing.events;
 SELECT results_eq(
 	$$SELECT t.status, t.locked_vendor_id, t.version, r.responses, r.cancellations, r.events,
 			(SELECT count(*) FROM vendor_routing.responses AS a WHERE a.routing_id = t.routing_id AND a.response IS NOT NULL),

@@ -9,7 +9,7 @@
 -- routing left behind when nobody was eligible.
 
 BEGIN;
-SELECT plan(110);
+SELECT plan(128);
 
 -- Broadcasts a new order; returns whom it was offered to, best first, or the
 -- SQLSTATE of the error.
@@ -230,7 +230,7 @@ EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
 	RETURN hint;
 END $$;
-SELECT isnt(pg_temp.hint($$SELECT vr_broadcast('nobody', 'r')$$), '', 'there is a hint what to do');
+SELECT matches(pg_temp.hint($$SELECT vr_broadcast('nobody', 'r')$$), 'vendors', 'there is a hint what to do');
 SELECT throws_ok(
 	$$SELECT vr_broadcast('nobody', 'r', vendors => ARRAY['inactive'])$$, 'VR002', NULL,
 	'nobody of those named is eligible');
@@ -274,6 +274,12 @@ SELECT is_empty(
 		WHERE vr_distance_km(a, b, c, d) <> vr_distance_km(c, d, a, b)
 			OR NOT vr_distance_km(a, b, c, d) BETWEEN 0 AND 20015.2$$,
 	'there and back is the same, and at most half way round, for 1000 pairs');
+-- Rounding carries some of these to the very end of asin() and past it.
+SELECT is_empty(
+	$$SELECT lat FROM generate_series(-90, 90, 0.1) AS lat
+		WHERE (abs(vr_distance_km(lat, -120.3, -lat, 59.7) - 20015.115) < 0.01) IS NOT TRUE
+			OR vr_distance_km(lat, -120.3, -lat, 59.7) = 'NaN'$$,
+	'antipodes of 1801 latitudes are half way round, and none is NaN');
 SELECT is(vr_distance_km(1, 1, NULL, NULL), NULL, 'to a place that is not given: NULL');
 SELECT is(vr_distance_km(NULL, NULL, 1, 1), NULL, 'from a place that is not given: NULL');
 SELECT throws_ok(format('SELECT vr_distance_km(%s)', args), '22023', NULL, what || ': refused')
