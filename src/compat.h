@@ -19,6 +19,11 @@
 #error "vendor_routing needs PostgreSQL 15 or newer"
 #endif
 
+/* 16 took VARDATA_ANY and its family out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 18 added the place where EXPLAIN counts index searches. */
 #if PG_VERSION_NUM >= 180000
 #define vr_index_beginscan(rel, index, snapshot, nkeys) \

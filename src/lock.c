@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 
+#include "compat.h"
 #include "lock.h"
 
 /* pg_advisory_lock and its family use 1 and 2. */
