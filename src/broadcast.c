@@ -72,7 +72,8 @@ offer_from_args(FunctionCallInfo fcinfo)
 
 /*
  * Makes the routing of an order that has none, and offers it.  Returns who was
- * invited, or NIL where there is such a routing by now.
+ * invited, or NIL where there is one after all.  The caller holds the lock of
+ * the routing.
  */
 static List *
 start(const pg_uuid_t *routing_id, const VrOrder *order, const Offer *offer)
@@ -140,18 +141,27 @@ vr_broadcast(PG_FUNCTION_ARGS)
 	routing_id = vr_make_routing_id(order.order_id);
 
 	vr_spi_begin(&spi);
-	vr_lock_routing(routing_id);
-	if (!vr_routing_find(routing_id, &routing))
+	while (!vr_routing_find(routing_id, &routing))
 	{
-		invited = start(routing_id, &order, &offer);
-		created = (invited != NIL);
+		bool		being_made;
+
+		vr_lock_routing(routing_id);
+		being_made = vr_routing_exists(routing_id);
+		if (!being_made)
+		{
+			invited = start(routing_id, &order, &offer);
+			created = (invited != NIL);
+		}
+		vr_unlock_routing(routing_id);
+		if (!being_made)
+			break;
+		/* wait for whoever is making it, but without the lock */
 	}
 	if (!created)
 	{
 		vr_routing_read(routing_id, &routing);
 		invited = vr_responses_invited(&routing);
 	}
-	vr_unlock_routing(routing_id);
 	vr_spi_end(&spi);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {

@@ -119,7 +119,8 @@ dirty_fetch(Relation table, int nkeys, const NullableDatum *key,
  * The newest version of a row that is committed or our own, or NULL where none
  * is seen.  key is the primary key.
  *
- * *waited is set, never cleared, when another transaction had to end first.
+ * *waited is set, never cleared, when another transaction had to end first.  If
+ * waited is NULL we do not wait, and what is returned may be uncommitted.
  *
  * NULL does not prove that there is no such row: see vr_proven_row.
  */
@@ -131,7 +132,7 @@ vr_newest_row(Relation table, int nkeys, const NullableDatum *key, bool *waited)
 
 	while (dirty_fetch(table, nkeys, key, slot, &writer))
 	{
-		if (!TransactionIdIsValid(writer))
+		if (!TransactionIdIsValid(writer) || waited == NULL)
 			return slot;
 		*waited = true;
 		XactLockTableWait(writer, table, &slot->tts_tid, XLTW_Update);

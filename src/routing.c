@@ -234,8 +234,7 @@ take_slot(VrRouting *routing, TupleTableSlot *slot, bool waited)
 
 /*
  * The newest version of a routing, after whoever was changing it has ended.
- * Takes no lock.  Returns false where none is seen: the INSERT that follows
- * finds out whether there is one.
+ * Takes no lock.  Returns false where none is seen.
  */
 bool
 vr_routing_find(const pg_uuid_t *routing_id, VrRouting *routing)
@@ -248,6 +247,23 @@ vr_routing_find(const pg_uuid_t *routing_id, VrRouting *routing)
 
 	table_close(table, NoLock);
 	return found;
+}
+
+/*
+ * Is there a routing, be it one that somebody is making at this moment?  Does
+ * not wait.
+ */
+bool
+vr_routing_exists(const pg_uuid_t *routing_id)
+{
+	NullableDatum key[] = {vr_param_ptr(routing_id)};
+	Relation	table = vr_open_table("routings");
+	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, NULL);
+
+	if (slot != NULL)
+		ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+	return slot != NULL;
 }
 
 /*
@@ -292,16 +308,21 @@ vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing)
 /*
  * Takes the lock of a routing and reads it.  Until the transaction ends, no
  * other call of ours changes it.
+ *
+ * Looking first is for a routing that is just being made: its maker gave the
+ * lock back and may want it again.  We wait for the maker without the lock.
  */
 void
 vr_routing_read_locked(const pg_uuid_t *routing_id, VrRouting *routing)
 {
+	vr_routing_read(routing_id, routing);
 	vr_lock_routing(routing_id);
 	vr_routing_read(routing_id, routing);
 }
 
 /*
- * Makes the routing of an order.  Returns false where there is one already.
+ * Makes the routing of an order.  Returns false where there is one already that
+ * was not seen (see vr_proven_row).
  */
 bool
 vr_routing_insert(const pg_uuid_t *routing_id, const VrOrder *order,
