@@ -397,6 +397,7 @@ start_cluster() {
 		unix_socket_directories = '$WORK/socket'
 		port = 54320
 		max_connections = 300
+		max_prepared_transactions = 20
 		shared_buffers = 128MB
 		max_wal_size = 2GB
 	END
