@@ -19,6 +19,11 @@
 #error "vendor_routing needs PostgreSQL 15 or newer"
 #endif
 
+/* 18 put it before the declaration, and no longer has the one after. */
+#ifndef pg_noreturn
+#define pg_noreturn _Noreturn
+#endif
+
 /* 16 took VARDATA_ANY and its family out of postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "compat.h"
 #include "geo.h"
 
 typedef enum VrStatus
@@ -66,7 +67,7 @@ extern void vr_routing_check_change(TupleDesc tupdesc, HeapTuple before,
 
 extern bool vr_routing_find(const pg_uuid_t *routing_id, VrRouting *routing);
 extern bool vr_routing_exists(const pg_uuid_t *routing_id);
-extern void vr_routing_unknown(const pg_uuid_t *routing_id) pg_attribute_noreturn();
+pg_noreturn extern void vr_routing_unknown(const pg_uuid_t *routing_id);
 extern void vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing);
 extern void vr_routing_read_locked(const pg_uuid_t *routing_id, VrRouting *routing);
 

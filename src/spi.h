@@ -15,6 +15,8 @@
 #include "executor/tuptable.h"
 #include "storage/itemptr.h"
 
+#include "compat.h"
+
 #define VR_MAX_PARAMS 16
 
 /*
@@ -67,7 +69,7 @@ extern uint64 vr_spi_write_row(const VrRowStatement *statement,
 							   const NullableDatum *params);
 extern void vr_spi_write_exactly(const VrStatement *statement,
 								 const NullableDatum *params, uint64 nrows);
-extern void vr_spi_not_written(void) pg_attribute_noreturn();
+pg_noreturn extern void vr_spi_not_written(void);
 extern uint64 vr_spi_read(const VrStatement *statement,
 						  const NullableDatum *params);
 extern uint64 vr_spi_read_snapshot(const VrStatement *statement,
