@@ -19,6 +19,7 @@
 
 #include "args.h"
 #include "clock.h"
+#include "eligibility.h"
 #include "event.h"
 #include "ids.h"
 #include "json.h"
@@ -28,7 +29,6 @@
 #include "routing.h"
 #include "settings.h"
 #include "spi.h"
-#include "vendor.h"
 
 PG_FUNCTION_INFO_V1(vr_broadcast);
 

@@ -19,8 +19,8 @@
 /*
  * start + span, by the calendar, as the operator + has it.
  */
-TimestampTz
-vr_add_interval(TimestampTz start, const Interval *span)
+static TimestampTz
+add_interval(TimestampTz start, const Interval *span)
 {
 	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 												   TimestampTzGetDatum(start),
@@ -47,7 +47,7 @@ vr_offer_deadline(TimestampTz now, const Interval *ttl,
 	TimestampTz deadline;
 
 	if (ttl != NULL)
-		deadline = vr_add_interval(now, ttl);
+		deadline = add_interval(now, ttl);
 	else
 		deadline = now + vr_offer_ttl * USECS_PER_SEC;
 	return Min(deadline, order_deadline);

@@ -12,8 +12,8 @@
  */
 #include "postgres.h"
 
+#include "eligibility.h"
 #include "json.h"
-#include "vendor.h"
 
 static void
 push_key(JsonbParseState **state, const char *key)

@@ -5,9 +5,10 @@
  *
  * What the locks are for: between taking the latest snapshot and updating a
  * row, somebody else may commit a newer version; READ COMMITTED then follows
- * the row, but REPEATABLE READ and SERIALIZABLE raise 40001.  Whoever holds
- * the lock takes the snapshot after everybody else's commit, so that this cannot happen.  The locks do not make the winner
- * unique: the compare-and-set of the routing row does.
+ * the row, but REPEATABLE READ and SERIALIZABLE raise 40001.  Whoever holds the
+ * lock takes the snapshot after everybody else's commit, so that this cannot
+ * happen.  The locks do not make the winner unique: the compare-and-set of the
+ * routing row does.
  *
  * Order, everywhere: routing, then response, then the row of a vendor (see
  * vr_vendor_lock).

@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 
 #include "catalog.h"
+#include "eligibility.h"
 #include "errors.h"
 #include "newest.h"
 #include "response.h"

@@ -17,7 +17,6 @@
 #include "utils/timestamp.h"
 
 #include "routing.h"
-#include "vendor.h"
 
 typedef enum VrAnswer
 {

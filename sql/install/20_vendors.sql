@@ -1,4 +1,4 @@
--- src/vendor.c reads this table by column number: new columns go last.
+-- src/eligibility.c reads this table by column number: new columns go last.
 CREATE TABLE vendor_routing.vendors (
 	vendor_id text NOT NULL,
 	name text NOT NULL,
