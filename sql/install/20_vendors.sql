@@ -31,7 +31,7 @@ CREATE TABLE vendor_routing.vendors (
 	CONSTRAINT vendors_phone_key UNIQUE (phone),
 	CONSTRAINT vendors_vendor_id_check CHECK (octet_length(vendor_id) BETWEEN 1 AND 255),
 	CONSTRAINT vendors_name_check CHECK (octet_length(name) BETWEEN 1 AND 255),
-	CONSTRAINT vendors_phone_check CHECK (phone ~ '^\+[1-9][0-9]{6,14}$'),
+	CONSTRAINT vendors_phone_check CHECK (phone ~ '^\+[1-9][0-9]{1,14}$'),
 	CONSTRAINT vendors_products_check CHECK (
 		array_ndims(products) = 1
 		AND array_position(products, NULL) IS NULL
@@ -64,7 +64,7 @@ COMMENT ON TABLE vendor_routing.vendors IS
 	'Registry of the vendors orders can be offered to';
 COMMENT ON COLUMN vendor_routing.vendors.vendor_id IS 'The application''s id of the vendor, 1 to 255 bytes';
 COMMENT ON COLUMN vendor_routing.vendors.name IS 'Name shown to people';
-COMMENT ON COLUMN vendor_routing.vendors.phone IS 'Phone number in E.164 form (+ and 7 to 15 digits), one vendor each; NULL: none';
+COMMENT ON COLUMN vendor_routing.vendors.phone IS 'Phone number in E.164 form (+ and 2 to 15 digits: the standard names no shortest number), one vendor each; NULL: none';
 COMMENT ON COLUMN vendor_routing.vendors.is_active IS 'Takes part at all';
 COMMENT ON COLUMN vendor_routing.vendors.is_verified IS 'Has been checked; only then is it offered orders';
 COMMENT ON COLUMN vendor_routing.vendors.products IS 'Products sold; NULL: sells everything; empty: sells nothing';

@@ -180,7 +180,7 @@ FROM (VALUES
 	($$phone = '+44 20 7946 0000'$$, 'vendors_phone_check', 'phone with spaces'),
 	($$phone = '+44-2079460000'$$, 'vendors_phone_check', 'phone with a dash'),
 	($$phone = '+44207946x'$$, 'vendors_phone_check', 'phone with a letter'),
-	($$phone = '+123456'$$, 'vendors_phone_check', 'phone of 6 digits'),
+	($$phone = '+1'$$, 'vendors_phone_check', 'phone of one digit'),
 	($$phone = '+1234567890123456'$$, 'vendors_phone_check', 'phone of 16 digits'),
 	($$phone = E'+442079460000\n'$$, 'vendors_phone_check', 'phone and a newline'),
 	($$phone = E'x\n+442079460000'$$, 'vendors_phone_check', 'phone on a second line'),
@@ -262,7 +262,7 @@ SELECT lives_ok(
 	'vendor: ' || what)
 FROM (VALUES
 	($$name = repeat('ü', 127) || 'x'$$, 'name of 255 bytes'),
-	($$phone = '+1234567'$$, 'phone of 7 digits'),
+	($$phone = '+12'$$, 'phone of 2 digits'),
 	($$phone = '+123456789012345'$$, 'phone of 15 digits'),
 	($$products = '{}'$$, 'sells nothing'),
 	($$products = NULL$$, 'sells everything'),
