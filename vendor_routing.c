@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * vendor_routing.c
- *		Entry point of the library: magic block and settings.
+ *		Entry point of the library: magic block, settings, background worker.
  *
  * The rooms are in src/.  Every SQL function vr_NAME is entered in
  * src/NAME.c; doc/design.md draws the map.
@@ -14,9 +14,11 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "src/settings.h"
+#include "src/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -28,6 +30,8 @@ void
 _PG_init(void)
 {
 	vr_define_settings();
+	if (process_shared_preload_libraries_in_progress)
+		vr_register_launcher();
 }
 
 /*

@@ -18,7 +18,9 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "args.h"
@@ -156,6 +158,17 @@ vr_arg_optional_amount(FunctionCallInfo fcinfo, int argno, const char *name)
 }
 
 /*
+ * The length of an interval, with months of 31 days: a bound must not depend on
+ * today.
+ */
+double
+vr_interval_seconds(const Interval *interval)
+{
+	return (double) interval->time / USECS_PER_SEC +
+		((double) interval->month * 31 + interval->day) * SECS_PER_DAY;
+}
+
+/*
  * A time to live: zero to VR_TTL_LIMIT, or NULL.  An infinite interval (from
  * 17) is a huge one here, and so is refused.
  */
@@ -168,15 +181,27 @@ vr_arg_optional_ttl(FunctionCallInfo fcinfo, int argno, const char *name)
 	if (PG_ARGISNULL(argno))
 		return NULL;
 	ttl = PG_GETARG_INTERVAL_P(argno);
-
-	/* Months of 31 days: the bound must not depend on today. */
-	seconds = (double) ttl->time / USECS_PER_SEC +
-		((double) ttl->month * 31 + ttl->day) * SECS_PER_DAY;
+	seconds = vr_interval_seconds(ttl);
 	if (seconds < 0 || seconds > VR_TTL_LIMIT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be between zero and %d days",
 						name, VR_TTL_LIMIT / SECS_PER_DAY)));
+	return ttl;
+}
+
+/*
+ * As vr_arg_optional_ttl, and more than zero.
+ */
+const Interval *
+vr_arg_optional_positive_ttl(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	const Interval *ttl = vr_arg_optional_ttl(fcinfo, argno, name);
+
+	if (ttl != NULL && vr_interval_seconds(ttl) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be greater than zero", name)));
 	return ttl;
 }
 
@@ -191,4 +216,56 @@ vr_text_eq(const text *a, const text *b)
 		return a == b;
 	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
 		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
+/*
+ * Does a text say this word?
+ */
+bool
+vr_text_is(const text *value, const char *name)
+{
+	return strlen(name) == VARSIZE_ANY_EXHDR(value) &&
+		memcmp(name, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) == 0;
+}
+
+/*
+ * Is a text one of those in a list?
+ */
+bool
+vr_text_in(const text *value, const List *texts)
+{
+	ListCell   *cell;
+
+	foreach(cell, texts)
+	{
+		if (vr_text_eq(lfirst(cell), value))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A copy as a C string, or NULL.
+ */
+char *
+vr_cstring(const text *value)
+{
+	return value == NULL ? NULL : text_to_cstring(value);
+}
+
+/*
+ * The elements of an array of texts, copied.
+ */
+List *
+vr_texts(Datum array)
+{
+	Datum	   *elements;
+	int			nelements;
+	List	   *texts = NIL;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, NULL, &nelements);
+	for (int i = 0; i < nelements; i++)
+		texts = lappend(texts, DatumGetTextPCopy(elements[i]));
+	return texts;
 }

@@ -12,6 +12,7 @@
 #define VR_ARGS_H
 
 #include "fmgr.h"
+#include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -34,6 +35,15 @@ extern const Jsonb *vr_arg_optional_object(FunctionCallInfo fcinfo, int argno, c
 extern Numeric vr_arg_optional_amount(FunctionCallInfo fcinfo, int argno, const char *name);
 extern const Interval *vr_arg_optional_ttl(FunctionCallInfo fcinfo, int argno, const char *name);
 
+extern const Interval *vr_arg_optional_positive_ttl(FunctionCallInfo fcinfo, int argno,
+													const char *name);
+
+extern double vr_interval_seconds(const Interval *interval);
+
 extern bool vr_text_eq(const text *a, const text *b);
+extern bool vr_text_is(const text *value, const char *name);
+extern char *vr_cstring(const text *value);
+extern List *vr_texts(Datum array);
+extern bool vr_text_in(const text *value, const List *texts);
 
 #endif							/* VR_ARGS_H */

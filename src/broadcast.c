@@ -18,27 +18,29 @@
 #include "fmgr.h"
 
 #include "args.h"
+#include "blocklist.h"
 #include "clock.h"
 #include "eligibility.h"
-#include "event.h"
 #include "ids.h"
 #include "json.h"
 #include "lock.h"
+#include "policy.h"
 #include "response.h"
 #include "result.h"
 #include "routing.h"
 #include "settings.h"
 #include "spi.h"
+#include "wave.h"
 
 PG_FUNCTION_INFO_V1(vr_broadcast);
 
-/* How an order is to be offered. */
-typedef struct Offer
+/* Whom the caller wants to invite. */
+typedef struct Invitation
 {
-	ArrayType  *vendors;		/* these; NULL: the best */
-	int			max_vendors;
-	const Interval *ttl;		/* NULL: the setting */
-} Offer;
+	ArrayType  *vendors;		/* these; NULL: none named */
+	const text *policy;			/* as this says; NULL: none */
+	const Jsonb *waves;			/* in these waves; NULL: none given */
+} Invitation;
 
 static VrOrder
 order_from_args(FunctionCallInfo fcinfo)
@@ -54,20 +56,72 @@ order_from_args(FunctionCallInfo fcinfo)
 	return order;
 }
 
-static Offer
-offer_from_args(FunctionCallInfo fcinfo)
+/*
+ * vendors, max_vendors, waves and policy are four ways to say whom to invite.
+ */
+static void
+plan_from_args(FunctionCallInfo fcinfo, VrPlan *plan, Invitation *invitation)
 {
-	Offer		offer;
+	int			max_vendors = PG_ARGISNULL(8) ? vr_max_vendors : PG_GETARG_INT32(8);
 
-	offer.vendors = PG_ARGISNULL(7) ? NULL : PG_GETARG_ARRAYTYPE_P(7);
-	offer.max_vendors = PG_ARGISNULL(8) ? vr_max_vendors : PG_GETARG_INT32(8);
-	if (offer.max_vendors < 1 || offer.max_vendors > VR_MAX_VENDORS_LIMIT)
+	memset(plan, 0, sizeof(*plan));
+	plan->order = order_from_args(fcinfo);
+	invitation->vendors = PG_ARGISNULL(7) ? NULL : PG_GETARG_ARRAYTYPE_P(7);
+	if (max_vendors < 1 || max_vendors > VR_MAX_VENDORS_LIMIT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_vendors must be between 1 and %d",
 						VR_MAX_VENDORS_LIMIT)));
-	offer.ttl = vr_arg_optional_ttl(fcinfo, 9, "ttl");
-	return offer;
+	plan->offer_ttl = vr_arg_optional_positive_ttl(fcinfo, 9, "ttl");
+	invitation->waves = vr_arg_waves(fcinfo, 10, true);
+	invitation->policy = vr_arg_optional_id(fcinfo, 11, "policy");
+	plan->confirm_within = vr_arg_optional_positive_ttl(fcinfo, 12, "confirm_within");
+
+	if ((invitation->waves != NULL) + (invitation->policy != NULL) +
+		(invitation->vendors != NULL || !PG_ARGISNULL(8)) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("vendors or max_vendors, waves and policy cannot be given together")));
+	plan->waves = (invitation->waves != NULL) ?
+		invitation->waves : vr_json_wave(max_vendors, NIL);
+}
+
+/*
+ * The setting vendor_routing.confirm_within, for who says nothing.
+ */
+static const Interval *
+default_confirm_within(void)
+{
+	Interval   *interval;
+
+	if (vr_confirm_within == 0)
+		return NULL;
+	interval = palloc0(sizeof(Interval));
+	interval->time = vr_confirm_within * USECS_PER_SEC;
+	return interval;
+}
+
+/*
+ * The vendors that the caller names.  In later rounds they are asked again.
+ */
+static List *
+choose_named(VrRouting *routing, VrPlan *plan, ArrayType *vendors, TimestampTz now)
+{
+	VrQuestion	question = {
+		.order = &plan->order,
+		.blocked = vr_blocked_vendors(plan->order.retailer_id),
+		.now = now
+	};
+	List	   *candidates = vr_vendors_named(vendors, &question);
+	List	   *vendor_ids = NIL;
+	ListCell   *cell;
+
+	foreach(cell, candidates)
+		vendor_ids = lappend(vendor_ids, ((VrCandidate *) lfirst(cell))->vendor_id);
+	plan->waves = vr_json_wave(0, vendor_ids);
+	routing->next_deadline = vr_offer_deadline(now, plan->offer_ttl,
+											   routing->expires_at);
+	return candidates;
 }
 
 /*
@@ -76,41 +130,42 @@ offer_from_args(FunctionCallInfo fcinfo)
  * the routing.
  */
 static List *
-start(const pg_uuid_t *routing_id, const VrOrder *order, const Offer *offer)
+start(const pg_uuid_t *routing_id, VrPlan *plan, const Invitation *invitation)
 {
 	TimestampTz now = vr_now();
-	TimestampTz order_deadline = vr_order_deadline(now);
-	TimestampTz offer_deadline = vr_offer_deadline(now, offer->ttl, order_deadline);
 	VrRouting	routing = {
 		.routing_id = *routing_id,
-		.order_id = (text *) order->order_id,
+		.order_id = (text *) plan->order.order_id,
 		.round = 1,
-		.wave = 1
+		.wave = 1,
+		.expires_at = vr_order_deadline(now, now)
 	};
+	VrGateCounts counts;
 	List	   *candidates;
 
-	if (offer_deadline <= now)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("ttl must be greater than zero")));
+	if (invitation->policy != NULL)
+		vr_policy_read(invitation->policy, plan);
+	if (invitation->policy != NULL || invitation->waves != NULL)
+		plan->waves = vr_waves_freeze(plan->waves);
+	if (plan->confirm_within == NULL)
+		plan->confirm_within = default_confirm_within();
 
-	candidates = (offer->vendors != NULL) ?
-		vr_vendors_named(offer->vendors) :
-		vr_vendors_select(order, offer->max_vendors);
+	candidates = (invitation->vendors != NULL) ?
+		choose_named(&routing, plan, invitation->vendors, now) :
+		vr_wave_choose(&routing, plan, 1, NIL, now, &counts);
+	if (candidates == NIL)
+		vr_nobody_eligible(&plan->order, &counts);
 
-	if (!vr_routing_insert(routing_id, order, now, offer_deadline, order_deadline))
+	if (!vr_routing_insert(&routing, plan, now))
 		return NIL;
-	vr_responses_insert(&routing, candidates, now, offer_deadline);
-	vr_event_insert(&routing, now, VR_EVENT_BROADCAST, NULL,
-					vr_json({"vendor_count", .number = list_length(candidates)},
-							{"round", .number = routing.round},
-							{"wave", .number = routing.wave}));
+	vr_wave_offer(&routing, plan, candidates, 0, now);
 	return candidates;
 }
 
 /*
  * vr_broadcast(order_id, retailer_id, product, amount, latitude, longitude,
- *				payload, vendors, max_vendors, ttl)
+ *				payload, vendors, max_vendors, ttl, waves, policy,
+ *				confirm_within)
  *
  * An order has one routing, whoever broadcasts it, how often and when: after
  * the first time the same routing is returned with created = false, and
@@ -127,8 +182,8 @@ vr_broadcast(PG_FUNCTION_ARGS)
 			{"created", BOOLOID}
 		}
 	};
-	VrOrder		order;
-	Offer		offer;
+	VrPlan		plan;
+	Invitation	invitation;
 	pg_uuid_t  *routing_id;
 	VrRouting	routing;
 	List	   *invited = NIL;
@@ -136,9 +191,8 @@ vr_broadcast(PG_FUNCTION_ARGS)
 	VrSpi		spi;
 
 	vr_require_writable("vr_broadcast()");
-	order = order_from_args(fcinfo);
-	offer = offer_from_args(fcinfo);
-	routing_id = vr_make_routing_id(order.order_id);
+	plan_from_args(fcinfo, &plan, &invitation);
+	routing_id = vr_make_routing_id(plan.order.order_id);
 
 	vr_spi_begin(&spi);
 	while (!vr_routing_find(routing_id, &routing))
@@ -149,7 +203,7 @@ vr_broadcast(PG_FUNCTION_ARGS)
 		being_made = vr_routing_exists(routing_id);
 		if (!being_made)
 		{
-			invited = start(routing_id, &order, &offer);
+			invited = start(routing_id, &plan, &invitation);
 			created = (invited != NIL);
 		}
 		vr_unlock_routing(routing_id);
@@ -160,7 +214,7 @@ vr_broadcast(PG_FUNCTION_ARGS)
 	if (!created)
 	{
 		vr_routing_read(routing_id, &routing);
-		invited = vr_responses_invited(&routing);
+		invited = vr_vendors_invited(&routing);
 	}
 	vr_spi_end(&spi);
 

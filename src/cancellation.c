@@ -13,21 +13,29 @@
  */
 #include "postgres.h"
 
-#include "utils/array.h"
+#include "access/table.h"
 #include "utils/builtins.h"
 
 #include "args.h"
 #include "cancellation.h"
+#include "catalog.h"
+#include "newest.h"
 #include "response.h"
 #include "spi.h"
 
+/* Columns of vendor_routing.cancellations that are read (23_cancellations.sql). */
+enum
+{
+	Anum_cancellation_vendor_id = 3,
+	Anum_cancellation_reason = 4
+};
+
 /*
- * Tells every vendor invited in the current round who has not been told yet,
- * but the one that has the order.  Returns how many those are.
+ * Tells these vendors, unless they have been told.  Returns how many were not.
  */
-int
-vr_cancellations_insert(const VrRouting *routing, const char *reason,
-						TimestampTz now)
+static int
+tell(const VrRouting *routing, const List *vendor_ids, const char *reason,
+	 TimestampTz now)
 {
 	static const VrStatement insert = {
 		"INSERT INTO vendor_routing.cancellations"
@@ -37,34 +45,94 @@ vr_cancellations_insert(const VrRouting *routing, const char *reason,
 		" ON CONFLICT (routing_id, round, vendor_id) DO NOTHING",
 		5, {UUIDOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID}
 	};
+	NullableDatum params[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param(Int32GetDatum(routing->round)),
+		vr_param_texts(vendor_ids),
+		vr_param_ptr(cstring_to_text(reason)),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	return vendor_ids == NIL ? 0 : (int) vr_spi_write(&insert, params);
+}
+
+/*
+ * Tells every vendor invited in the current round who has not been told yet,
+ * but the one that has the order.  Returns how many those are.
+ */
+int
+vr_cancellations_insert(const VrRouting *routing, const char *reason,
+						TimestampTz now)
+{
 	const text *winner = (routing->status == VR_LOCKED ||
 						  routing->status == VR_COMPLETED) ?
 		routing->locked_vendor_id : NULL;
+	List	   *others = NIL;
 	List	   *vendor_ids = vr_responses_vendor_ids(routing);
-	Datum	   *others = palloc(list_length(vendor_ids) * sizeof(Datum));
-	int			nothers = 0;
-	int			inserted;
-	NullableDatum params[5];
+	int			told;
 	ListCell   *cell;
 
 	foreach(cell, vendor_ids)
 	{
 		if (!vr_text_eq(lfirst(cell), winner))
-			others[nothers++] = PointerGetDatum(lfirst(cell));
+			others = lappend(others, lfirst(cell));
 	}
-
-	params[0] = vr_param_ptr(&routing->routing_id);
-	params[1] = vr_param(Int32GetDatum(routing->round));
-	params[2] = vr_param_ptr(construct_array(others, nothers, TEXTOID,
-											 -1, false, TYPALIGN_INT));
-	params[3] = vr_param_ptr(cstring_to_text(reason));
-	params[4] = vr_param(TimestampTzGetDatum(now));
-	inserted = (int) vr_spi_write(&insert, params);
+	told = tell(routing, others, reason, now);
 
 	/* Fewer than all: then the others have been told before. */
-	if (inserted < nothers && vr_cancellations_count(routing).total < nothers)
+	if (told < list_length(others) &&
+		vr_cancellations_count(routing).total < list_length(others))
 		vr_spi_not_written();
-	return inserted;
+	return told;
+}
+
+/*
+ * Tells one vendor, who had the order in the current round and has it no more.
+ */
+void
+vr_cancellation_insert(const VrRouting *routing, const text *vendor_id,
+					   const char *reason, TimestampTz now)
+{
+	if (tell(routing, list_make1((void *) vendor_id), reason, now) != 1)
+		vr_spi_not_written();
+}
+
+/* A vendor, and what there is to find out. */
+typedef struct LostOrder
+{
+	const text *vendor_id;
+	bool		found;
+} LostOrder;
+
+static void
+look_for_lost_order(TupleTableSlot *slot, void *arg)
+{
+	LostOrder  *lost = arg;
+	bool		isnull;
+	const text *vendor_id =
+		DatumGetTextPP(slot_getattr(slot, Anum_cancellation_vendor_id, &isnull));
+	const text *reason =
+		DatumGetTextPP(slot_getattr(slot, Anum_cancellation_reason, &isnull));
+
+	if (vr_text_eq(vendor_id, lost->vendor_id) &&
+		(vr_text_is(reason, VR_CANCELLED_RELEASED) ||
+		 vr_text_is(reason, VR_CANCELLED_NO_CONFIRM)))
+		lost->found = true;
+}
+
+/*
+ * Has the vendor had this order in an earlier round, and lost it again?
+ */
+bool
+vr_cancellation_lost_order(const VrRouting *routing, const text *vendor_id)
+{
+	NullableDatum key[] = {vr_param_ptr(&routing->routing_id)};
+	Relation	table = vr_open_table("cancellations");
+	LostOrder	lost = {.vendor_id = vendor_id};
+
+	vr_newest_rows(table, lengthof(key), key, look_for_lost_order, &lost);
+	table_close(table, NoLock);
+	return lost.found;
 }
 
 /*

@@ -17,6 +17,8 @@
 #define VR_CANCELLED_OTHER_WON	"ANOTHER_VENDOR_ACCEPTED"
 #define VR_CANCELLED_ORDER		"ORDER_CANCELLED"
 #define VR_CANCELLED_EXPIRY		"ORDER_EXPIRED"
+#define VR_CANCELLED_RELEASED	"RELEASED"
+#define VR_CANCELLED_NO_CONFIRM "NO_CONFIRM"
 
 /* How many vendors of a round have been told. */
 typedef struct VrCancelled
@@ -28,6 +30,10 @@ typedef struct VrCancelled
 
 extern int	vr_cancellations_insert(const VrRouting *routing, const char *reason,
 									TimestampTz now);
+extern void vr_cancellation_insert(const VrRouting *routing, const text *vendor_id,
+								   const char *reason, TimestampTz now);
+extern bool vr_cancellation_lost_order(const VrRouting *routing,
+									   const text *vendor_id);
 extern VrCancelled vr_cancellations_count(const VrRouting *routing);
 
 #endif							/* VR_CANCELLATION_H */

@@ -19,8 +19,8 @@
 /*
  * start + span, by the calendar, as the operator + has it.
  */
-static TimestampTz
-add_interval(TimestampTz start, const Interval *span)
+TimestampTz
+vr_add_interval(TimestampTz start, const Interval *span)
 {
 	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 												   TimestampTzGetDatum(start),
@@ -28,12 +28,14 @@ add_interval(TimestampTz start, const Interval *span)
 }
 
 /*
- * When an order that starts now gives up.
+ * When an order that was first broadcast at created_at, and is offered now, gives
+ * up: after order_ttl, and never after order_lifetime from the beginning.
  */
 TimestampTz
-vr_order_deadline(TimestampTz now)
+vr_order_deadline(TimestampTz now, TimestampTz created_at)
 {
-	return now + vr_order_ttl * USECS_PER_SEC;
+	return Min(now + vr_order_ttl * USECS_PER_SEC,
+			   created_at + vr_order_lifetime * USECS_PER_SEC);
 }
 
 /*
@@ -47,7 +49,7 @@ vr_offer_deadline(TimestampTz now, const Interval *ttl,
 	TimestampTz deadline;
 
 	if (ttl != NULL)
-		deadline = add_interval(now, ttl);
+		deadline = vr_add_interval(now, ttl);
 	else
 		deadline = now + vr_offer_ttl * USECS_PER_SEC;
 	return Min(deadline, order_deadline);

@@ -19,7 +19,8 @@
  */
 #define vr_now() GetCurrentTimestamp()
 
-extern TimestampTz vr_order_deadline(TimestampTz now);
+extern TimestampTz vr_add_interval(TimestampTz start, const Interval *span);
+extern TimestampTz vr_order_deadline(TimestampTz now, TimestampTz created_at);
 extern TimestampTz vr_offer_deadline(TimestampTz now, const Interval *ttl,
 									 TimestampTz order_deadline);
 

@@ -45,4 +45,7 @@
 #define vr_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
+/* The catalogs give no name to the type of an array of places. */
+#define TIDARRAYOID 1010
+
 #endif							/* VR_COMPAT_H */

@@ -3,9 +3,9 @@
  * eligibility.c
  *		Which vendors may be invited to an order, and which of them are.
  *
- * The gates are here and nowhere else.  vr_broadcast reads vendors from the
- * best score downwards (vendors_score_idx) and stops when it has enough, so that
- * its cost does not grow with the registry.  The index is read directly, not by
+ * Vendors are read from the best score downwards (vendors_score_idx) until
+ * there are enough, so that the cost of a broadcast does not grow with the
+ * registry.  The index is read directly, not by
  * SQL: no statistics, and no plan kept from a smaller table, can turn this into
  * reading and sorting all vendors.
  *
@@ -13,7 +13,7 @@
  *
  * Memory: candidates are allocated in the current context.
  *
- * Errors: VR002 where nobody, or somebody named, is not eligible.
+ * Errors: VR002 where somebody named is not eligible.
  *
  * IDENTIFICATION
  *	  src/eligibility.c
@@ -29,7 +29,9 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -38,27 +40,10 @@
 #include "compat.h"
 #include "eligibility.h"
 #include "errors.h"
-#include "geo.h"
+#include "gate.h"
 #include "response.h"
 #include "settings.h"
-#include "spi.h"
-
-/* Columns of vendor_routing.vendors that are read (20_vendors.sql). */
-enum
-{
-	Anum_vendor_vendor_id = 1,
-	Anum_vendor_name = 2,
-	Anum_vendor_is_active = 4,
-	Anum_vendor_is_verified = 5,
-	Anum_vendor_products = 6,
-	Anum_vendor_min_order_amount = 7,
-	Anum_vendor_latitude = 8,
-	Anum_vendor_longitude = 9,
-	Anum_vendor_service_radius_km = 10,
-	Anum_vendor_capacity = 11,
-	Anum_vendor_current_orders = 12,
-	Anum_vendor_score = 17
-};
+#include "vendor.h"
 
 /*
  * How many vendors with the same score take turns.  Without a bound, a registry
@@ -66,123 +51,12 @@ enum
  */
 #define MAX_TIED_VENDORS 1000
 
-/* What became of the vendors that were looked at, for the error message. */
-typedef struct GateCounts
-{
-	int			failed[VR_GATE_NONE];
-	int			total;
-} GateCounts;
-
-static bool
-is_true(TupleTableSlot *slot, int column)
+static text *
+vendor_id(TupleTableSlot *slot)
 {
 	bool		isnull;
-	Datum		value = slot_getattr(slot, column, &isnull);
 
-	return !isnull && DatumGetBool(value);
-}
-
-/*
- * Does the vendor sell the product?  No product asked for, or no list: yes.
- */
-static bool
-sells(TupleTableSlot *slot, const text *product)
-{
-	bool		isnull;
-	Datum		products;
-	Datum	   *elements;
-	int			nelements;
-
-	if (product == NULL)
-		return true;
-	products = slot_getattr(slot, Anum_vendor_products, &isnull);
-	if (isnull)
-		return true;
-
-	deconstruct_array(DatumGetArrayTypeP(products), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elements, NULL, &nelements);
-	for (int i = 0; i < nelements; i++)
-	{
-		if (vr_text_eq(DatumGetTextPP(elements[i]), product))
-			return true;
-	}
-	return false;
-}
-
-static bool
-meets_minimum(TupleTableSlot *slot, Numeric amount)
-{
-	bool		isnull;
-	Datum		minimum = slot_getattr(slot, Anum_vendor_min_order_amount, &isnull);
-
-	return amount == NULL ||
-		DatumGetBool(DirectFunctionCall2(numeric_ge, NumericGetDatum(amount), minimum));
-}
-
-static bool
-within_radius(TupleTableSlot *slot, const VrOrder *order)
-{
-	VrPlace		place;
-	Datum		radius;
-	bool		isnull;
-
-	if (!order->has_place)
-		return true;
-	radius = slot_getattr(slot, Anum_vendor_service_radius_km, &isnull);
-	if (isnull)
-		return true;
-
-	/* A vendor with a radius has a place: vendors_place_check. */
-	place.latitude = DatumGetFloat8(slot_getattr(slot, Anum_vendor_latitude, &isnull));
-	place.longitude = DatumGetFloat8(slot_getattr(slot, Anum_vendor_longitude, &isnull));
-	return vr_distance(&place, &order->place) <= DatumGetFloat8(radius);
-}
-
-static bool
-below_capacity(TupleTableSlot *slot)
-{
-	bool		unlimited;
-	bool		isnull;
-	Datum		capacity = slot_getattr(slot, Anum_vendor_capacity, &unlimited);
-	Datum		current = slot_getattr(slot, Anum_vendor_current_orders, &isnull);
-
-	return unlimited || DatumGetInt32(current) < DatumGetInt32(capacity);
-}
-
-/*
- * The first gate that the vendor in the slot does not pass, of those that depend
- * on it alone.
- */
-VrGate
-vr_vendor_gate(TupleTableSlot *slot)
-{
-	if (!is_true(slot, Anum_vendor_is_active))
-		return VR_GATE_ACTIVE;
-	if (!is_true(slot, Anum_vendor_is_verified))
-		return VR_GATE_VERIFIED;
-	if (!below_capacity(slot))
-		return VR_GATE_CAPACITY;
-	return VR_GATE_NONE;
-}
-
-/*
- * The first gate that the vendor does not pass for this order.  What the order
- * does not say (product, amount, place) is no gate.
- */
-static VrGate
-order_gate(TupleTableSlot *slot, const VrOrder *order)
-{
-	VrGate		gate = vr_vendor_gate(slot);
-
-	if (gate != VR_GATE_NONE)
-		return gate;
-	if (!sells(slot, order->product))
-		return VR_GATE_PRODUCT;
-	if (!meets_minimum(slot, order->amount))
-		return VR_GATE_MINIMUM;
-	if (!within_radius(slot, order))
-		return VR_GATE_RADIUS;
-	return VR_GATE_NONE;
+	return DatumGetTextPP(slot_getattr(slot, Anum_vendor_vendor_id, &isnull));
 }
 
 static void
@@ -228,22 +102,82 @@ compare_candidates(const ListCell *a, const ListCell *b)
 }
 
 /*
- * Nobody was found: says what became of the vendors that were looked at.
+ * Where vendors come from: in the order of the score, or by id.
+ *
+ * Each is read as it is at that moment.  A snapshot would take predicate locks
+ * at SERIALIZABLE, on rows that every accept updates.  The price is that a vendor
+ * whose score changes at this moment may be met twice, or not: see distinct().
  */
-static void
-report_nobody_eligible(const VrOrder *order, const GateCounts *counts)
+typedef struct VendorScan
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_VR_NO_ELIGIBLE_VENDOR),
-			 errmsg("no eligible vendor for order \"%s\"",
-					text_to_cstring(order->order_id)),
-			 errdetail("Active and verified vendors: %d; at capacity: %d; not selling the product: %d; with a larger minimum amount: %d; too far away: %d.",
-					   counts->total,
-					   counts->failed[VR_GATE_CAPACITY],
-					   counts->failed[VR_GATE_PRODUCT],
-					   counts->failed[VR_GATE_MINIMUM],
-					   counts->failed[VR_GATE_RADIUS]),
-			 errhint("Name the vendors to invite in the argument vendors, or call again when vendors have changed.")));
+	Relation	vendors;
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+} VendorScan;
+
+static void
+begin_vendors(VendorScan *scan, bool by_score)
+{
+	scan->vendors = vr_open_table("vendors");
+	scan->index = vr_open_index(by_score ? "vendors_score_idx" : "vendors_pkey");
+	scan->slot = table_slot_create(scan->vendors, NULL);
+	scan->scan = vr_index_beginscan(scan->vendors, scan->index, SnapshotSelf,
+									by_score ? 0 : 1);
+	if (by_score)
+		index_rescan(scan->scan, NULL, 0, NULL, 0);
+}
+
+static bool
+next_vendor(VendorScan *scan)
+{
+	return index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot);
+}
+
+static bool
+find_vendor(VendorScan *scan, const text *id)
+{
+	ScanKeyData key;
+
+	ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   scan->index->rd_indcollation[0], F_TEXTEQ,
+						   PointerGetDatum(id));
+	index_rescan(scan->scan, &key, 1, NULL, 0);
+	return next_vendor(scan);
+}
+
+static void
+end_vendors(VendorScan *scan)
+{
+	index_endscan(scan->scan);
+	ExecDropSingleTupleTableSlot(scan->slot);
+	index_close(scan->index, NoLock);
+	table_close(scan->vendors, NoLock);
+}
+
+/*
+ * The first gate that the vendor in the slot does not pass; leaves no memory
+ * behind.
+ */
+static VrGate
+ask(TupleTableSlot *slot, const VrQuestion *question, MemoryContext per_vendor)
+{
+	MemoryContext caller = MemoryContextSwitchTo(per_vendor);
+	VrGate		gate = vr_vendor_gate(slot, VR_GATES_ALL, question);
+
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(per_vendor);
+	return gate;
+}
+
+static VrCandidate *
+new_candidate(TupleTableSlot *slot, int position)
+{
+	VrCandidate *candidate = palloc(sizeof(VrCandidate));
+
+	fill_candidate(candidate, slot);
+	candidate->position = position;
+	return candidate;
 }
 
 /*
@@ -251,57 +185,72 @@ report_nobody_eligible(const VrOrder *order, const GateCounts *counts)
  * the others of the last score (see MAX_TIED_VENDORS).
  */
 static List *
-read_eligible(const VrOrder *order, int max_vendors)
+read_best(const VrQuestion *question, MemoryContext per_vendor,
+		  VrGateCounts *counts)
 {
-	Relation	vendors = vr_open_table("vendors");
-	Relation	index = vr_open_index("vendors_score_idx");
-	TupleTableSlot *slot = table_slot_create(vendors, NULL);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	IndexScanDesc scan = vr_index_beginscan(vendors, index, snapshot, 0);
-	MemoryContext per_vendor = AllocSetContextCreate(CurrentMemoryContext,
-													 "vendor_routing gates",
-													 ALLOCSET_SMALL_SIZES);
-	MemoryContext caller = CurrentMemoryContext;
-	GateCounts	counts = {{0}, 0};
+	int			max_vendors = question->wave->vendors;
+	VendorScan	scan;
 	List	   *candidates = NIL;
 
-	index_rescan(scan, NULL, 0, NULL, 0);
+	begin_vendors(&scan, true);
 	while (list_length(candidates) < max_vendors + MAX_TIED_VENDORS &&
-		   index_getnext_slot(scan, ForwardScanDirection, slot))
+		   next_vendor(&scan))
 	{
 		VrCandidate *candidate;
 		VrGate		gate;
 
 		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(per_vendor);
-		MemoryContextSwitchTo(per_vendor);
-		gate = order_gate(slot, order);
-		MemoryContextSwitchTo(caller);
-		counts.total++;
-		if (gate != VR_GATE_NONE)
-		{
-			counts.failed[gate]++;
+		if (vr_text_in(vendor_id(scan.slot), question->offered))
 			continue;
-		}
+		gate = ask(scan.slot, question, per_vendor);
+		counts->total++;
+		if (gate != VR_GATE_NONE)
+			counts->failed[gate]++;
+		if (gate == VR_GATE_SCORE)
+			break;				/* and all others are worse */
+		if (gate != VR_GATE_NONE)
+			continue;
 
-		candidate = palloc(sizeof(VrCandidate));
-		fill_candidate(candidate, slot);
-		candidate->position = list_length(candidates);
+		candidate = new_candidate(scan.slot, list_length(candidates));
 		if (candidate->position >= max_vendors &&
 			compare_scores(list_nth(candidates, max_vendors - 1), candidate) != 0)
 			break;
 		candidates = lappend(candidates, candidate);
 	}
+	end_vendors(&scan);
+	return candidates;
+}
 
-	MemoryContextDelete(per_vendor);
-	index_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, NoLock);
-	table_close(vendors, NoLock);
+/*
+ * Reads those on the list of a wave who are eligible, best score first.
+ */
+static List *
+read_listed(const VrQuestion *question, MemoryContext per_vendor,
+			VrGateCounts *counts)
+{
+	VendorScan	scan;
+	List	   *candidates = NIL;
+	ListCell   *cell;
 
-	if (candidates == NIL)
-		report_nobody_eligible(order, &counts);
+	begin_vendors(&scan, false);
+	foreach(cell, question->wave->vendor_ids)
+	{
+		VrGate		gate;
+
+		CHECK_FOR_INTERRUPTS();
+		if (vr_text_in(lfirst(cell), question->offered) ||
+			!find_vendor(&scan, lfirst(cell)))
+			continue;
+		gate = ask(scan.slot, question, per_vendor);
+		counts->total++;
+		if (gate == VR_GATE_NONE)
+			candidates = lappend(candidates,
+								 new_candidate(scan.slot, list_length(candidates)));
+		else
+			counts->failed[gate]++;
+	}
+	end_vendors(&scan);
+	list_sort(candidates, compare_candidates);
 	return candidates;
 }
 
@@ -333,18 +282,62 @@ read_last_offered(List *candidates)
 	table_close(responses, NoLock);
 }
 
+static int
+compare_ids(const ListCell *a, const ListCell *b)
+{
+	const text *x = ((const VrCandidate *) lfirst(a))->vendor_id;
+	const text *y = ((const VrCandidate *) lfirst(b))->vendor_id;
+	int			x_length = VARSIZE_ANY_EXHDR(x);
+	int			y_length = VARSIZE_ANY_EXHDR(y);
+
+	if (x_length != y_length)
+		return x_length - y_length;
+	return memcmp(VARDATA_ANY(x), VARDATA_ANY(y), x_length);
+}
+
 /*
- * The best eligible vendors for an order, at most max_vendors of them, best
- * first.  VR002 where there is none.
+ * The same candidates without any that comes twice, in another order.
+ */
+static List *
+distinct(List *candidates)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	list_sort(candidates, compare_ids);
+	foreach(cell, candidates)
+	{
+		if (result == NIL ||
+			!vr_text_eq(((VrCandidate *) llast(result))->vendor_id,
+						((VrCandidate *) lfirst(cell))->vendor_id))
+			result = lappend(result, lfirst(cell));
+	}
+	return result;
+}
+
+/*
+ * The best eligible vendors, as many as the wave wants, best first; NIL where
+ * there is none.  *counts says what became of those that were looked at.
  */
 List *
-vr_vendors_select(const VrOrder *order, int max_vendors)
+vr_vendors_select(const VrQuestion *question, VrGateCounts *counts)
 {
-	List	   *candidates = read_eligible(order, max_vendors);
+	MemoryContext per_vendor = AllocSetContextCreate(CurrentMemoryContext,
+													 "vendor_routing gates",
+													 ALLOCSET_SMALL_SIZES);
+	List	   *candidates;
+
+	memset(counts, 0, sizeof(*counts));
+	candidates = (question->wave->vendor_ids == NIL) ?
+		read_best(question, per_vendor, counts) :
+		read_listed(question, per_vendor, counts);
+	MemoryContextDelete(per_vendor);
 
 	read_last_offered(candidates);
 	list_sort(candidates, compare_candidates);
-	return list_truncate(candidates, max_vendors);
+	candidates = distinct(list_truncate(candidates, question->wave->vendors));
+	list_sort(candidates, compare_candidates);
+	return candidates;
 }
 
 /*
@@ -390,44 +383,76 @@ checked_ids(ArrayType *vendor_ids, Datum **ids)
 
 /*
  * The vendors that the caller names, in the caller's order.  Who is named is
- * invited whatever the product, the amount, the place and its load; but
- * somebody unknown, inactive or unverified is a mistake.
+ * invited whatever the product, the amount, the place, the hours and its load;
+ * but somebody unknown, or who could not win, is a mistake.
  */
 List *
-vr_vendors_named(ArrayType *vendor_ids)
+vr_vendors_named(ArrayType *vendor_ids, const VrQuestion *question)
 {
-	static const VrStatement select = {
-		"SELECT n.vendor_id, v.name, v.score, v.is_active AND v.is_verified"
-		" FROM pg_catalog.unnest($1) WITH ORDINALITY AS n (vendor_id, position)"
-		" LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = n.vendor_id"
-		" ORDER BY n.position",
-		1, {TEXTARRAYOID}
-	};
 	Datum	   *ids;
 	int			nids = checked_ids(vendor_ids, &ids);
-	NullableDatum params[] = {vr_param_ptr(vendor_ids)};
+	VendorScan	scan;
 	List	   *candidates = NIL;
 
-	vr_spi_read(&select, params);
+	begin_vendors(&scan, false);
 	for (int i = 0; i < nids; i++)
 	{
-		VrCandidate *candidate = palloc0(sizeof(VrCandidate));
+		const text *id = DatumGetTextPP(ids[i]);
+		VrGate		gate;
 
-		candidate->vendor_id = vr_spi_text(i, 1);
-		candidate->name = vr_spi_text(i, 2);
-		if (candidate->name == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("vendor \"%s\" does not exist",
-							text_to_cstring(candidate->vendor_id))));
-		if (!DatumGetBool(vr_spi_value(i, 4).value))
-			ereport(ERROR,
-					(errcode(ERRCODE_VR_NO_ELIGIBLE_VENDOR),
-					 errmsg("vendor \"%s\" is not eligible",
-							text_to_cstring(candidate->vendor_id)),
-					 errdetail("Vendors must be active and verified.")));
-		candidate->score = DatumGetNumericCopy(vr_spi_value(i, 3).value);
+		if (!find_vendor(&scan, id))
+			vr_vendor_unknown(id);
+		gate = vr_vendor_gate(scan.slot, VR_GATES_HARD, question);
+		if (gate != VR_GATE_NONE)
+			vr_vendor_not_eligible(id, gate);
+		candidates = lappend(candidates, new_candidate(scan.slot, i));
+	}
+	end_vendors(&scan);
+	return candidates;
+}
+
+/*
+ * A vendor in the registry, whatever the gates say.
+ */
+void
+vr_vendor_candidate(const text *vendor_id, VrCandidate *candidate)
+{
+	VendorScan	scan;
+
+	begin_vendors(&scan, false);
+	if (!find_vendor(&scan, vendor_id))
+		vr_vendor_unknown(vendor_id);
+	fill_candidate(candidate, scan.slot);
+	candidate->position = 0;
+	end_vendors(&scan);
+}
+
+/*
+ * The vendors who have an offer in the current round; the caller holds the lock
+ * of the routing, or only wants to tell.
+ */
+List *
+vr_vendors_invited(const VrRouting *routing)
+{
+	List	   *responses = vr_responses_read(routing);
+	List	   *candidates = NIL;
+	VendorScan	scan;
+	ListCell   *cell;
+
+	begin_vendors(&scan, false);
+	foreach(cell, responses)
+	{
+		const VrResponse *response = lfirst(cell);
+		VrCandidate *candidate = palloc0(sizeof(VrCandidate));
+		bool		isnull;
+
+		candidate->vendor_id = response->vendor_id;
+		candidate->score = response->score;
+		if (find_vendor(&scan, response->vendor_id))
+			candidate->name =
+				DatumGetTextPCopy(slot_getattr(scan.slot, Anum_vendor_name, &isnull));
 		candidates = lappend(candidates, candidate);
 	}
+	end_vendors(&scan);
 	return candidates;
 }

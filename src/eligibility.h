@@ -11,26 +11,11 @@
 #ifndef VR_ELIGIBILITY_H
 #define VR_ELIGIBILITY_H
 
-#include "executor/tuptable.h"
 #include "nodes/pg_list.h"
 #include "utils/array.h"
 #include "utils/numeric.h"
 
-#include "routing.h"
-
-/*
- * The gates an eligible vendor passes, in the order in which they are tried.
- */
-typedef enum VrGate
-{
-	VR_GATE_ACTIVE,				/* is_active */
-	VR_GATE_VERIFIED,			/* is_verified */
-	VR_GATE_CAPACITY,			/* below capacity */
-	VR_GATE_PRODUCT,			/* sells the product */
-	VR_GATE_MINIMUM,			/* the amount is large enough for it */
-	VR_GATE_RADIUS,				/* the place is near enough to it */
-	VR_GATE_NONE				/* passed them all; also the number of gates */
-} VrGate;
+#include "gate.h"
 
 /* A vendor who is, or was, offered an order; lists have them in order of rank. */
 typedef struct VrCandidate
@@ -42,8 +27,9 @@ typedef struct VrCandidate
 	int			position;		/* decides where that is equal too */
 } VrCandidate;
 
-extern VrGate vr_vendor_gate(TupleTableSlot *slot);
-extern List *vr_vendors_select(const VrOrder *order, int max_vendors);
-extern List *vr_vendors_named(ArrayType *vendor_ids);
+extern List *vr_vendors_select(const VrQuestion *question, VrGateCounts *counts);
+extern List *vr_vendors_invited(const VrRouting *routing);
+extern void vr_vendor_candidate(const text *vendor_id, VrCandidate *candidate);
+extern List *vr_vendors_named(ArrayType *vendor_ids, const VrQuestion *question);
 
 #endif							/* VR_ELIGIBILITY_H */

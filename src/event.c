@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * event.c
- *		The table events: the audit trail.  Its only writer.
+ *		The tables events and vendor_events: the audit trail.  Their only
+ *		writer.
  *
  * An event is written in the transaction in which it happens: if it cannot be
  * written, it does not happen.
@@ -118,4 +119,28 @@ vr_event_insert_refused_once(const VrRouting *routing, TimestampTz now,
 
 	if (vr_spi_read(&select, params) == 0)
 		vr_event_insert(routing, now, VR_EVENT_REFUSED, vendor_id, payload);
+}
+
+/*
+ * Writes an event of a vendor.
+ */
+void
+vr_vendor_event_insert(const text *vendor_id, TimestampTz now,
+					   const char *event_type, const Jsonb *payload)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.vendor_events"
+		" (vendor_id, event_id, event_type, payload, occurred_at)"
+		" VALUES ($1, $2, $3, $4, $5)",
+		5, {TEXTOID, UUIDOID, TEXTOID, JSONBOID, TIMESTAMPTZOID}
+	};
+	NullableDatum params[] = {
+		vr_param_ptr(vendor_id),
+		vr_param_ptr(vr_make_event_id()),
+		vr_param_ptr(cstring_to_text(event_type)),
+		vr_param_ptr(payload),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	vr_spi_write_exactly(&insert, params, 1);
 }

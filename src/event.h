@@ -23,6 +23,20 @@
 #define VR_EVENT_CANCELLED		"ORDER_CANCELLED"
 #define VR_EVENT_EXHAUSTED		"ORDER_EXHAUSTED"
 #define VR_EVENT_EXPIRED		"ORDER_EXPIRED"
+#define VR_EVENT_WAVE_OPENED	"VENDOR_WAVE_OPENED"
+#define VR_EVENT_ASSIGNED		"VENDOR_ASSIGNED"
+#define VR_EVENT_CONFIRMED		"VENDOR_CONFIRMED"
+#define VR_EVENT_RELEASED		"VENDOR_RELEASED"
+#define VR_EVENT_RETRIED		"ORDER_RETRIED"
+#define VR_EVENT_COMPLETED		"ORDER_COMPLETED"
+
+/* The same for vendors; vendor_events_event_type_check knows the same. */
+#define VR_EVENT_PAUSED			"VENDOR_PAUSED"
+#define VR_EVENT_RESUMED		"VENDOR_RESUMED"
+#define VR_EVENT_HOURS_SET		"VENDOR_HOURS_SET"
+#define VR_EVENT_BLOCKED		"VENDOR_BLOCKED"
+#define VR_EVENT_UNBLOCKED		"VENDOR_UNBLOCKED"
+#define VR_EVENT_LOAD_REPAIRED	"VENDOR_LOAD_REPAIRED"
 
 typedef struct VrEvent
 {
@@ -39,5 +53,7 @@ extern void vr_event_insert(const VrRouting *routing, TimestampTz now,
 extern void vr_event_insert_refused_once(const VrRouting *routing, TimestampTz now,
 										 const text *vendor_id,
 										 const Jsonb *payload);
+extern void vr_vendor_event_insert(const text *vendor_id, TimestampTz now,
+								   const char *event_type, const Jsonb *payload);
 
 #endif							/* VR_EVENT_H */

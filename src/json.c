@@ -83,6 +83,8 @@ vr_json_object(const VrMember *members, int nmembers)
 	{
 		const VrMember *member = &members[i];
 
+		if (member->skip)
+			continue;
 		push_key(&state, member->key);
 		if (member->string != NULL)
 			push_string(&state, member->string, strlen(member->string));
@@ -118,5 +120,42 @@ vr_json_candidates(const List *candidates)
 		push_numeric(&state, int64_to_numeric(i + 1));
 		pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+}
+
+/*
+ * A broadcast policy of one wave: so many vendors, or where there is a list,
+ * those on it.  See wave.c.
+ */
+Jsonb *
+vr_json_wave(int vendors, const List *vendor_ids)
+{
+	JsonbParseState *state = NULL;
+	ListCell   *cell;
+
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	if (vendor_ids == NIL)
+	{
+		push_key(&state, "vendors");
+		push_numeric(&state, int64_to_numeric(vendors));
+	}
+	else
+	{
+		push_key(&state, "vendor_ids");
+		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+		foreach(cell, vendor_ids)
+		{
+			const text *id = lfirst(cell);
+			JsonbValue	value;
+
+			value.type = jbvString;
+			value.val.string.val = VARDATA_ANY(id);
+			value.val.string.len = VARSIZE_ANY_EXHDR(id);
+			pushJsonbValue(&state, WJB_ELEM, &value);
+		}
+		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+	}
+	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 }

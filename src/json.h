@@ -21,10 +21,12 @@ typedef struct VrMember
 	const char *string;
 	const Jsonb *object;
 	int			number;
+	bool		skip;			/* leave it out */
 } VrMember;
 
 extern Jsonb *vr_json_object(const VrMember *members, int nmembers);
 extern Jsonb *vr_json_candidates(const List *candidates);
+extern Jsonb *vr_json_wave(int vendors, const List *vendor_ids);
 
 /* vr_json({"key", .string = "value"}, {"key", .number = 1}) */
 #define vr_json(...) \

@@ -37,6 +37,7 @@
 /* pg_advisory_lock and its family use 1 and 2. */
 #define LOCK_CLASS_ROUTING	22101
 #define LOCK_CLASS_RESPONSE	22102
+#define LOCK_CLASS_POLICY	22103
 
 static void
 set_tag(LOCKTAG *tag, int lock_class, uint64 key)
@@ -58,13 +59,13 @@ text_key(const text *id)
 							   VARSIZE_ANY_EXHDR(id), 0);
 }
 
-static void
-acquire(int lock_class, uint64 key)
+static bool
+acquire(int lock_class, uint64 key, bool wait)
 {
 	LOCKTAG		tag;
 
 	set_tag(&tag, lock_class, key);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 static void
@@ -83,7 +84,16 @@ release(int lock_class, uint64 key)
 void
 vr_lock_routing(const pg_uuid_t *routing_id)
 {
-	acquire(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0));
+	(void) acquire(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0), true);
+}
+
+/*
+ * As vr_lock_routing, but does not wait.  Returns false where others have it.
+ */
+bool
+vr_try_lock_routing(const pg_uuid_t *routing_id)
+{
+	return acquire(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0), false);
 }
 
 /*
@@ -103,5 +113,16 @@ vr_unlock_routing(const pg_uuid_t *routing_id)
 void
 vr_lock_response(const pg_uuid_t *routing_id, const text *vendor_id)
 {
-	acquire(LOCK_CLASS_RESPONSE, uuid_key(routing_id, text_key(vendor_id)));
+	(void) acquire(LOCK_CLASS_RESPONSE,
+				   uuid_key(routing_id, text_key(vendor_id)), true);
+}
+
+/*
+ * Two who change the same broadcast policy do it one after the other.  Whoever
+ * reads one waits for nobody.
+ */
+void
+vr_lock_policy(const text *policy)
+{
+	(void) acquire(LOCK_CLASS_POLICY, text_key(policy), true);
 }

@@ -27,6 +27,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
@@ -34,6 +35,7 @@
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 
+#include "catalog.h"
 #include "compat.h"
 #include "newest.h"
 
@@ -119,22 +121,26 @@ dirty_fetch(Relation table, int nkeys, const NullableDatum *key,
  * The newest version of a row that is committed or our own, or NULL where none
  * is seen.  key is the primary key.
  *
- * *waited is set, never cleared, when another transaction had to end first.  If
- * waited is NULL we do not wait, and what is returned may be uncommitted.
+ * *changing is set, never cleared, where another transaction is changing the
+ * row.  With wait it has ended when we return; else what is returned may be
+ * uncommitted.
  *
  * NULL does not prove that there is no such row: see vr_proven_row.
  */
 TupleTableSlot *
-vr_newest_row(Relation table, int nkeys, const NullableDatum *key, bool *waited)
+vr_newest_row(Relation table, int nkeys, const NullableDatum *key,
+			  bool wait, bool *changing)
 {
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	TransactionId writer;
 
 	while (dirty_fetch(table, nkeys, key, slot, &writer))
 	{
-		if (!TransactionIdIsValid(writer) || waited == NULL)
+		if (!TransactionIdIsValid(writer))
 			return slot;
-		*waited = true;
+		*changing = true;
+		if (!wait)
+			return slot;
 		XactLockTableWait(writer, table, &slot->tts_tid, XLTW_Update);
 	}
 	ExecDropSingleTupleTableSlot(slot);
@@ -150,9 +156,10 @@ vr_newest_row(Relation table, int nkeys, const NullableDatum *key, bool *waited)
  */
 TupleTableSlot *
 vr_proven_row(Relation table, const VrStatement *by_key,
-			  const NullableDatum *key, bool *waited)
+			  const NullableDatum *key, bool wait, bool *changing)
 {
-	TupleTableSlot *slot = vr_newest_row(table, by_key->nparams, key, waited);
+	TupleTableSlot *slot = vr_newest_row(table, by_key->nparams, key,
+										 wait, changing);
 	VrSpi		spi;
 
 	if (slot != NULL)
@@ -162,7 +169,7 @@ vr_proven_row(Relation table, const VrStatement *by_key,
 	if (vr_spi_read(by_key, key) == 1)
 	{
 		slot = table_slot_create(table, NULL);
-		vr_spi_copy_row(slot);
+		vr_spi_copy_row(0, slot);
 	}
 	vr_spi_end(&spi);
 	return slot;
@@ -170,11 +177,11 @@ vr_proven_row(Relation table, const VrStatement *by_key,
 
 /*
  * Locks the row in the slot against changes by others until the end of the
- * transaction, waiting for those who are changing it, and brings the slot up to
- * date.  Returns false where the row is gone.
+ * transaction and brings the slot up to date.  Where others are changing it,
+ * waits for them, or with wait false returns VR_ROW_BUSY.
  */
-bool
-vr_lock_row(Relation table, TupleTableSlot *slot)
+VrRowLock
+vr_lock_row(Relation table, TupleTableSlot *slot, bool wait)
 {
 	ItemPointerData tid = slot->tts_tid;
 	TM_FailureData failure;
@@ -182,38 +189,35 @@ vr_lock_row(Relation table, TupleTableSlot *slot)
 
 	result = table_tuple_lock(table, &tid, GetLatestSnapshot(), slot,
 							  GetCurrentCommandId(false),
-							  LockTupleNoKeyExclusive, LockWaitBlock,
+							  LockTupleNoKeyExclusive,
+							  wait ? LockWaitBlock : LockWaitSkip,
 							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+	if (result == TM_WouldBlock)
+		return VR_ROW_BUSY;
 	if (result != TM_Ok)
-		return false;
+		return VR_ROW_GONE;
 	ExecMaterializeSlot(slot);
-	return true;
+	return VR_ROW_LOCKED;
 }
 
 /*
- * A text column of all rows whose primary key starts with this key.  Where
- * somebody is changing one of the rows, it may come twice.
+ * All rows whose primary key starts with this key, as committed or our own;
+ * handed to take(), which copies what it needs.  Where somebody is changing one
+ * of the rows, it may come twice.
  */
-List *
-vr_newest_texts(Relation table, int nkeys, const NullableDatum *key, int column)
+void
+vr_newest_rows(Relation table, int nkeys, const NullableDatum *key,
+			   void (*take) (TupleTableSlot *slot, void *arg), void *arg)
 {
 	Relation	index = index_open(vr_primary_key_index(table), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	IndexScanDesc scan = begin_scan(table, index, SnapshotSelf, nkeys, key);
-	List	   *texts = NIL;
 
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
-	{
-		bool		isnull;
-		Datum		value = slot_getattr(slot, column, &isnull);
-
-		if (!isnull)
-			texts = lappend(texts, DatumGetTextPCopy(value));
-	}
+		take(slot, arg);
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);
-	return texts;
 }
 
 /*
@@ -231,4 +235,88 @@ vr_newest_last(Relation table, Relation index, Datum value, TupleTableSlot *slot
 		ExecMaterializeSlot(slot);
 	index_endscan(scan);
 	return found;
+}
+
+/*
+ * A scan of an index on a time, and on rows whose time is not NULL.
+ */
+typedef struct TimeScan
+{
+	Relation	table;
+	Relation	index;
+	TupleTableSlot *slot;
+	IndexScanDesc scan;
+} TimeScan;
+
+static void
+begin_time_scan(TimeScan *scan, const char *table, const char *index,
+				StrategyNumber strategy, RegProcedure compare, TimestampTz limit)
+{
+	ScanKeyData key;
+
+	scan->table = vr_open_table(table);
+	scan->index = vr_open_index(index);
+	scan->slot = table_slot_create(scan->table, NULL);
+	scan->scan = vr_index_beginscan(scan->table, scan->index, SnapshotSelf, 1);
+	ScanKeyInit(&key, 1, strategy, compare, TimestampTzGetDatum(limit));
+	index_rescan(scan->scan, &key, 1, NULL, 0);
+}
+
+static void
+end_time_scan(TimeScan *scan)
+{
+	index_endscan(scan->scan);
+	ExecDropSingleTupleTableSlot(scan->slot);
+	index_close(scan->index, NoLock);
+	table_close(scan->table, NoLock);
+}
+
+/*
+ * The first time after that one in an index on a time.  As vr_newest_last.
+ */
+bool
+vr_newest_time_after(const char *table, const char *index, TimestampTz after,
+					 TimestampTz *when)
+{
+	TimeScan	scan;
+	bool		found;
+
+	begin_time_scan(&scan, table, index, BTGreaterStrategyNumber,
+					F_TIMESTAMPTZ_GT, after);
+	found = index_getnext_slot(scan.scan, ForwardScanDirection, scan.slot);
+	if (found)
+	{
+		bool		isnull;
+
+		*when = DatumGetTimestampTz(slot_getattr(scan.slot,
+												 scan.index->rd_index->indkey.values[0],
+												 &isnull));
+	}
+	end_time_scan(&scan);
+	return found;
+}
+
+/*
+ * A text column of the rows whose time in such an index is then or before, the
+ * earliest first, at most max of them.  As vr_newest_last.
+ */
+List *
+vr_newest_texts_until(const char *table, const char *index, TimestampTz until,
+					  int column, int max)
+{
+	TimeScan	scan;
+	List	   *texts = NIL;
+
+	begin_time_scan(&scan, table, index, BTLessEqualStrategyNumber,
+					F_TIMESTAMPTZ_LE, until);
+	while (list_length(texts) < max &&
+		   index_getnext_slot(scan.scan, ForwardScanDirection, scan.slot))
+	{
+		bool		isnull;
+
+		texts = lappend(texts, DatumGetTextPCopy(slot_getattr(scan.slot, column,
+															  &isnull)));
+	}
+	end_time_scan(&scan);
+	return texts;
 }

@@ -50,6 +50,35 @@ answer_from_arg(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
+ * What came with the answer.  A reason that is the word for one is a decline
+ * code, too.
+ */
+static VrAnswerDetails
+details_from_args(FunctionCallInfo fcinfo, VrAnswer answer)
+{
+	VrAnswerDetails details = {
+		.reason = vr_arg_optional_text(fcinfo, 3, "reason"),
+		.payload = vr_arg_optional_object(fcinfo, 4, "payload"),
+		.decline_code = vr_arg_optional_id(fcinfo, 5, "decline_code")
+	};
+
+	if (details.decline_code != NULL && !vr_is_decline_code(details.decline_code))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown decline_code \"%s\"",
+						text_to_cstring(details.decline_code)),
+				 errhint("Give NO_STOCK, NO_CAPACITY, PRICE, TIME, AREA, CLOSED or OTHER, and the rest in reason.")));
+	if (details.decline_code != NULL && answer != VR_REJECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("decline_code goes with REJECT only")));
+	if (details.decline_code == NULL && answer == VR_REJECT &&
+		details.reason != NULL && vr_is_decline_code(details.reason))
+		details.decline_code = details.reason;
+	return details;
+}
+
+/*
  * Refuses an answer that comes when there is nothing to answer any more.
  */
 static void
@@ -77,7 +106,7 @@ check_open(const VrRouting *routing, const VrResponse *response,
 
 /*
  * vr_respond(routing_id uuid, vendor_id text, response text, reason text,
- *			  payload jsonb)
+ *			  payload jsonb, decline_code text)
  *
  * The identical answer again changes nothing and returns recorded = false, also
  * after the order is decided.
@@ -95,8 +124,7 @@ vr_respond(PG_FUNCTION_ARGS)
 	const pg_uuid_t *routing_id = vr_arg_uuid(fcinfo, 0, "routing_id");
 	const text *vendor_id = vr_arg_id(fcinfo, 1, "vendor_id");
 	VrAnswer	answer = answer_from_arg(fcinfo, 2);
-	const text *reason = vr_arg_optional_text(fcinfo, 3, "reason");
-	const Jsonb *payload = vr_arg_optional_object(fcinfo, 4, "payload");
+	VrAnswerDetails details = details_from_args(fcinfo, answer);
 	VrRouting	routing;
 	VrResponse	response;
 	TimestampTz now;
@@ -119,13 +147,16 @@ vr_respond(PG_FUNCTION_ARGS)
 	if (recorded)
 	{
 		check_open(&routing, &response, vendor_id, now);
-		if (!vr_response_record(&routing, vendor_id, &response, answer, reason,
-								payload, now))
+		if (!vr_response_record(&routing, vendor_id, &response, answer,
+								&details, now))
 			vr_spi_not_written();
 		vr_event_insert(&routing, now, VR_EVENT_RESPONSE, vendor_id,
-						vr_json({"answer", .string = vr_answer_name(answer)}));
+						vr_json({"answer", .string = vr_answer_name(answer)},
+								{"decline_code",
+								 .string = vr_cstring(details.decline_code),
+								 .skip = (details.decline_code == NULL)}));
 		if (answer != VR_ACCEPT)
-			vr_exhaust_if_declined(&routing, now);
+			vr_advance_if_declined(&routing, now);
 	}
 	vr_spi_end(&spi);
 

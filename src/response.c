@@ -17,11 +17,14 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/tableam.h"
 #include "executor/tuptable.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "args.h"
 #include "catalog.h"
+#include "clock.h"
 #include "eligibility.h"
 #include "errors.h"
 #include "newest.h"
@@ -32,15 +35,24 @@
 enum
 {
 	Anum_response_vendor_id = 3,
+	Anum_response_score = 4,
+	Anum_response_rank = 5,
+	Anum_response_wave = 6,
 	Anum_response_offered_at = 7,
 	Anum_response_expires_at = 8,
 	Anum_response_response = 9,
-	Anum_response_responded_at = 10
+	Anum_response_responded_at = 10,
+	Anum_response_decline_code = 13
 };
 
 /* In the order of VrAnswer; no answer is NULL. */
 static const char *const answer_names[] = {
 	NULL, "ACCEPT", "REJECT", "ERROR", "TIMEOUT"
+};
+
+/* Why a vendor rejects; responses_decline_code_check knows the same. */
+static const char *const decline_codes[] = {
+	"NO_STOCK", "NO_CAPACITY", "PRICE", "TIME", "AREA", "CLOSED", "OTHER"
 };
 
 const char *
@@ -57,13 +69,56 @@ vr_answer_from_text(const text *name)
 {
 	for (int i = VR_ACCEPT; i < lengthof(answer_names); i++)
 	{
-		if (strlen(answer_names[i]) == VARSIZE_ANY_EXHDR(name) &&
-			memcmp(answer_names[i], VARDATA_ANY(name),
-				   VARSIZE_ANY_EXHDR(name)) == 0)
+		if (vr_text_is(name, answer_names[i]))
 			return (VrAnswer) i;
 	}
 	return VR_NO_ANSWER;
 }
+
+/*
+ * Is this one of the words for why a vendor rejects?
+ */
+bool
+vr_is_decline_code(const text *name)
+{
+	for (int i = 0; i < lengthof(decline_codes); i++)
+	{
+		if (vr_text_is(name, decline_codes[i]))
+			return true;
+	}
+	return false;
+}
+
+static void
+fill(VrResponse *response, TupleTableSlot *slot)
+{
+	bool		isnull;
+	Datum		value;
+
+	response->invited = true;
+	response->vendor_id =
+		DatumGetTextPCopy(slot_getattr(slot, Anum_response_vendor_id, &isnull));
+	response->score =
+		DatumGetNumericCopy(slot_getattr(slot, Anum_response_score, &isnull));
+	response->rank = DatumGetInt32(slot_getattr(slot, Anum_response_rank, &isnull));
+	response->wave = DatumGetInt32(slot_getattr(slot, Anum_response_wave, &isnull));
+	response->offered_at =
+		DatumGetTimestampTz(slot_getattr(slot, Anum_response_offered_at, &isnull));
+	response->expires_at =
+		DatumGetTimestampTz(slot_getattr(slot, Anum_response_expires_at, &isnull));
+	value = slot_getattr(slot, Anum_response_response, &isnull);
+	response->answer =
+		isnull ? VR_NO_ANSWER : vr_answer_from_text(DatumGetTextPP(value));
+	response->responded_at =
+		DatumGetTimestampTz(slot_getattr(slot, Anum_response_responded_at, &isnull));
+	value = slot_getattr(slot, Anum_response_decline_code, &isnull);
+	response->decline_code = isnull ? NULL : DatumGetTextPCopy(value);
+	response->tid = slot->tts_tid;
+}
+
+#define ALL_COLUMNS \
+	"routing_id, round, vendor_id, score, rank, wave, offered_at," \
+	" expires_at, response, responded_at, reason, payload, decline_code"
 
 /*
  * The newest version of a vendor's offer in the current round.  Takes no lock;
@@ -74,8 +129,7 @@ vr_response_read(const VrRouting *routing, const text *vendor_id,
 				 VrResponse *response)
 {
 	static const VrStatement by_key = {
-		"SELECT routing_id, round, vendor_id, score, rank, wave, offered_at,"
-		" expires_at, response, responded_at, reason, payload"
+		"SELECT " ALL_COLUMNS
 		" FROM vendor_routing.responses"
 		" WHERE routing_id = $1 AND round = $2 AND vendor_id = $3",
 		3, {UUIDOID, INT4OID, TEXTOID}
@@ -86,48 +140,147 @@ vr_response_read(const VrRouting *routing, const text *vendor_id,
 		vr_param_ptr(vendor_id)
 	};
 	Relation	table = vr_open_table("responses");
-	bool		waited = false;
-	TupleTableSlot *slot = vr_proven_row(table, &by_key, key, &waited);
+	bool		changing = false;
+	TupleTableSlot *slot = vr_proven_row(table, &by_key, key, true, &changing);
 
 	response->invited = (slot != NULL);
 	if (slot != NULL)
 	{
-		bool		isnull;
-		Datum		answer;
-
-		response->expires_at =
-			DatumGetTimestampTz(slot_getattr(slot, Anum_response_expires_at, &isnull));
-		answer = slot_getattr(slot, Anum_response_response, &isnull);
-		response->answer =
-			isnull ? VR_NO_ANSWER : vr_answer_from_text(DatumGetTextPP(answer));
-		response->responded_at =
-			DatumGetTimestampTz(slot_getattr(slot, Anum_response_responded_at, &isnull));
-		response->tid = slot->tts_tid;
+		fill(response, slot);
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(table, NoLock);
 }
 
+static void
+take_response(TupleTableSlot *slot, void *arg)
+{
+	List	  **responses = arg;
+	VrResponse *response = palloc(sizeof(VrResponse));
+
+	fill(response, slot);
+	*responses = lappend(*responses, response);
+}
+
+static int
+compare_ranks(const ListCell *a, const ListCell *b)
+{
+	const VrResponse *x = lfirst(a);
+	const VrResponse *y = lfirst(b);
+
+	return x->rank - y->rank;
+}
+
 /*
- * Makes an offer to each of the candidates, ranked as they come.
+ * All offers of the current round, by rank.  The caller holds the lock of the
+ * routing, so nobody is changing these rows; read directly, as vr_newest_row
+ * does and for the same reasons.
+ */
+List *
+vr_responses_read(const VrRouting *routing)
+{
+	static const VrStatement select = {
+		"SELECT " ALL_COLUMNS
+		" FROM vendor_routing.responses"
+		" WHERE routing_id = $1 AND round = $2",
+		2, {UUIDOID, INT4OID}
+	};
+	NullableDatum key[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param(Int32GetDatum(routing->round))
+	};
+	Relation	table = vr_open_table("responses");
+	List	   *responses = NIL;
+
+	vr_newest_rows(table, lengthof(key), key, take_response, &responses);
+	if (responses == NIL)
+	{
+		uint64		n = vr_spi_read(&select, key);
+		TupleTableSlot *slot = table_slot_create(table, NULL);
+
+		for (uint64 i = 0; i < n; i++)
+		{
+			vr_spi_copy_row(i, slot);
+			take_response(slot, &responses);
+		}
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(table, NoLock);
+	list_sort(responses, compare_ranks);
+	return responses;
+}
+
+/*
+ * The ids of the vendors invited in the current round; as vr_responses_read.
+ */
+List *
+vr_responses_vendor_ids(const VrRouting *routing)
+{
+	List	   *responses = vr_responses_read(routing);
+	ListCell   *cell;
+
+	foreach(cell, responses)
+		lfirst(cell) = ((VrResponse *) lfirst(cell))->vendor_id;
+	return responses;
+}
+
+/*
+ * Is the time of an offer over?  ttl, where it is not NULL, makes it end that
+ * long after it was made.
+ */
+bool
+vr_response_is_due(const VrResponse *response, const Interval *ttl,
+				   TimestampTz now)
+{
+	return response->expires_at <= now ||
+		(ttl != NULL && vr_add_interval(response->offered_at, ttl) <= now);
+}
+
+/*
+ * When the first of these offers that may still win ends; 0 where none may: all
+ * were declined, or were due and did not win.
+ */
+TimestampTz
+vr_responses_deadline(const List *responses, const Interval *ttl, TimestampTz now)
+{
+	TimestampTz deadline = 0;
+	ListCell   *cell;
+
+	foreach(cell, responses)
+	{
+		const VrResponse *response = lfirst(cell);
+
+		if (response->answer != VR_NO_ANSWER &&
+			!(response->answer == VR_ACCEPT &&
+			  !vr_response_is_due(response, ttl, now)))
+			continue;
+		if (deadline == 0 || response->expires_at < deadline)
+			deadline = response->expires_at;
+	}
+	return deadline;
+}
+
+/*
+ * Makes an offer to each of the candidates, ranked as they come, after noffered
+ * others.
  */
 void
 vr_responses_insert(const VrRouting *routing, const List *candidates,
-					TimestampTz now, TimestampTz expires_at)
+					int noffered, TimestampTz now, TimestampTz expires_at)
 {
 	static const VrStatement insert = {
 		"INSERT INTO vendor_routing.responses"
 		" (routing_id, round, wave, vendor_id, score, rank, offered_at, expires_at)"
-		" SELECT $1, $2, $3, v.vendor_id, v.score, v.rank, $6, $7"
+		" SELECT $1, $2, $3, v.vendor_id, v.score, v.rank + $8, $6, $7"
 		" FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5))"
 		" WITH ORDINALITY AS v (vendor_id, score, rank)",
-		7, {UUIDOID, INT4OID, INT4OID, TEXTARRAYOID, NUMERICARRAYOID,
-		TIMESTAMPTZOID, TIMESTAMPTZOID}
+		8, {UUIDOID, INT4OID, INT4OID, TEXTARRAYOID, NUMERICARRAYOID,
+		TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID}
 	};
 	int			n = list_length(candidates);
 	Datum	   *ids = palloc(n * sizeof(Datum));
 	Datum	   *scores = palloc(n * sizeof(Datum));
-	NullableDatum params[7];
+	NullableDatum params[8];
 
 	for (int i = 0; i < n; i++)
 	{
@@ -145,40 +298,8 @@ vr_responses_insert(const VrRouting *routing, const List *candidates,
 											 -1, false, TYPALIGN_INT));
 	params[5] = vr_param(TimestampTzGetDatum(now));
 	params[6] = vr_param(TimestampTzGetDatum(expires_at));
+	params[7] = vr_param(Int32GetDatum(noffered));
 	vr_spi_write_exactly(&insert, params, n);
-}
-
-/*
- * The vendors invited in the current round.
- */
-List *
-vr_responses_invited(const VrRouting *routing)
-{
-	static const VrStatement select = {
-		"SELECT r.vendor_id, v.name, r.score"
-		" FROM vendor_routing.responses AS r"
-		" LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = r.vendor_id"
-		" WHERE r.routing_id = $1 AND r.round = $2"
-		" ORDER BY r.rank",
-		2, {UUIDOID, INT4OID}
-	};
-	NullableDatum params[] = {
-		vr_param_ptr(&routing->routing_id),
-		vr_param(Int32GetDatum(routing->round))
-	};
-	uint64		n = vr_spi_read(&select, params);
-	List	   *candidates = NIL;
-
-	for (uint64 i = 0; i < n; i++)
-	{
-		VrCandidate *candidate = palloc0(sizeof(VrCandidate));
-
-		candidate->vendor_id = vr_spi_text(i, 1);
-		candidate->name = vr_spi_text(i, 2);
-		candidate->score = DatumGetNumericCopy(vr_spi_value(i, 3).value);
-		candidates = lappend(candidates, candidate);
-	}
-	return candidates;
 }
 
 /*
@@ -198,53 +319,22 @@ vr_responses_last_offered(Relation table, Relation by_vendor,
 }
 
 /*
- * The ids of the vendors invited in the current round.  The caller holds the
- * lock of the routing, so nobody is changing these rows; read directly, as
- * vr_newest_row does and for the same reasons.
- */
-List *
-vr_responses_vendor_ids(const VrRouting *routing)
-{
-	static const VrStatement select = {
-		"SELECT vendor_id"
-		" FROM vendor_routing.responses"
-		" WHERE routing_id = $1 AND round = $2",
-		2, {UUIDOID, INT4OID}
-	};
-	NullableDatum key[] = {
-		vr_param_ptr(&routing->routing_id),
-		vr_param(Int32GetDatum(routing->round))
-	};
-	Relation	table = vr_open_table("responses");
-	List	   *vendor_ids = vr_newest_texts(table, lengthof(key), key,
-											 Anum_response_vendor_id);
-
-	table_close(table, NoLock);
-	if (vendor_ids == NIL)
-	{
-		uint64		n = vr_spi_read(&select, key);
-
-		for (uint64 i = 0; i < n; i++)
-			vendor_ids = lappend(vendor_ids, vr_spi_text(i, 1));
-	}
-	return vendor_ids;
-}
-
-/*
  * Records the first answer of a vendor to the offer that was read last.
  * Returns false, and changes nothing, where there is an answer already.
  */
 bool
 vr_response_record(const VrRouting *routing, const text *vendor_id,
 				   const VrResponse *response, VrAnswer answer,
-				   const text *reason, const Jsonb *payload, TimestampTz now)
+				   const VrAnswerDetails *details, TimestampTz now)
 {
 	static const VrRowStatement update = VR_ROW_STATEMENT(
 		"UPDATE vendor_routing.responses"
-		" SET response = $5, responded_at = $6, reason = $7, payload = $8",
+		" SET response = $5, responded_at = $6, reason = $7, payload = $8,"
+		"     decline_code = $9",
 		"routing_id = $2 AND round = $3 AND vendor_id = $4"
 		" AND response IS NULL",
-		8, UUIDOID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, JSONBOID);
+		9, UUIDOID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, JSONBOID,
+		TEXTOID);
 	NullableDatum params[] = {
 		vr_param_tid(&response->tid),
 		vr_param_ptr(&routing->routing_id),
@@ -252,105 +342,115 @@ vr_response_record(const VrRouting *routing, const text *vendor_id,
 		vr_param_ptr(vendor_id),
 		vr_param_ptr(cstring_to_text(vr_answer_name(answer))),
 		vr_param(TimestampTzGetDatum(now)),
-		vr_param_ptr(reason),
-		vr_param_ptr(payload)
+		vr_param_ptr(details->reason),
+		vr_param_ptr(details->payload),
+		vr_param_ptr(details->decline_code)
 	};
 
 	return vr_spi_write_row(&update, params) == 1;
 }
 
-/* An offer whose time is over at $4, or that is older than $3 (may be NULL). */
-#define IS_DUE "(expires_at <= $4 OR offered_at + $3 <= $4)"
-
 /*
- * Runs a statement about the due offers of the current round, and returns the
- * vendor ids it returns.
- */
-static List *
-due_vendors(uint64 (*run) (const VrStatement *, const NullableDatum *),
-			const VrStatement *statement, const VrRouting *routing,
-			const Interval *ttl, TimestampTz now)
-{
-	NullableDatum params[] = {
-		vr_param_ptr(&routing->routing_id),
-		vr_param(Int32GetDatum(routing->round)),
-		vr_param_ptr(ttl),
-		vr_param(TimestampTzGetDatum(now))
-	};
-	uint64		n = run(statement, params);
-	List	   *vendor_ids = NIL;
-
-	for (uint64 i = 0; i < n; i++)
-		vendor_ids = lappend(vendor_ids, vr_spi_text(i, 1));
-	return vendor_ids;
-}
-
-/*
- * Closes the due offers that were not answered, and tells whose they are.
- */
-List *
-vr_responses_time_out(const VrRouting *routing, const Interval *ttl,
-					  TimestampTz now)
-{
-	static const VrStatement update = {
-		"UPDATE vendor_routing.responses"
-		" SET response = 'TIMEOUT', responded_at = $4"
-		" WHERE routing_id = $1 AND round = $2 AND response IS NULL"
-		" AND " IS_DUE
-		" RETURNING vendor_id",
-		4, {UUIDOID, INT4OID, INTERVALOID, TIMESTAMPTZOID}
-	};
-
-	return due_vendors(vr_spi_write, &update, routing, ttl, now);
-}
-
-/*
- * The vendors who accepted by vr_respond and whose time to change their mind is
- * over, the earliest first.
- */
-List *
-vr_responses_due_accepts(const VrRouting *routing, const Interval *ttl,
-						 TimestampTz now)
-{
-	static const VrStatement select = {
-		"SELECT vendor_id"
-		" FROM vendor_routing.responses"
-		" WHERE routing_id = $1 AND round = $2 AND response = 'ACCEPT'"
-		" AND " IS_DUE
-		" ORDER BY responded_at, rank",
-		4, {UUIDOID, INT4OID, INTERVALOID, TIMESTAMPTZOID}
-	};
-
-	return due_vendors(vr_spi_read, &select, routing, ttl, now);
-}
-
-/*
- * When the next offer of the current round that may still win ends.  Returns
- * false where there is none: all were declined, or were due and did not win.
+ * Locks the rows of these offers.  Returns false, without waiting, where others
+ * have one of them.
  */
 bool
-vr_responses_next_deadline(const VrRouting *routing, const Interval *ttl,
-						   TimestampTz now, TimestampTz *deadline)
+vr_responses_try_lock(const List *responses)
+{
+	Relation	table;
+	TupleTableSlot *slot;
+	bool		locked = true;
+	ListCell   *cell;
+
+	if (responses == NIL)
+		return true;
+	table = vr_open_table("responses");
+	slot = table_slot_create(table, NULL);
+	foreach(cell, responses)
+	{
+		VrResponse *response = lfirst(cell);
+
+		if (!ItemPointerIsValid(&response->tid))
+			continue;
+		slot->tts_tid = response->tid;
+		locked = (vr_lock_row(table, slot, false) == VR_ROW_LOCKED);
+		if (!locked)
+			break;
+		response->tid = slot->tts_tid;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+	return locked;
+}
+
+/*
+ * Closes these offers, which were not answered.
+ */
+void
+vr_responses_time_out(const VrRouting *routing, const List *responses,
+					  TimestampTz now)
+{
+	static const VrRowStatement update = {
+		{"UPDATE vendor_routing.responses"
+		" SET response = 'TIMEOUT', responded_at = $2"
+		" WHERE ctid = ANY ($1) AND routing_id = $3 AND round = $4"
+		" AND response IS NULL",
+		4, {TIDARRAYOID, TIMESTAMPTZOID, UUIDOID, INT4OID}},
+		{"UPDATE vendor_routing.responses"
+		" SET response = 'TIMEOUT', responded_at = $2"
+		" WHERE routing_id = $3 AND round = $4 AND vendor_id = ANY ($5)"
+		" AND response IS NULL",
+		5, {TIDARRAYOID, TIMESTAMPTZOID, UUIDOID, INT4OID, TEXTARRAYOID}}
+	};
+	int			n = list_length(responses);
+	Datum	   *tids = palloc(n * sizeof(Datum));
+	List	   *vendor_ids = NIL;
+	bool		know_places = true;
+	NullableDatum params[5];
+	ListCell   *cell;
+
+	foreach(cell, responses)
+	{
+		VrResponse *response = lfirst(cell);
+
+		tids[foreach_current_index(cell)] = PointerGetDatum(&response->tid);
+		know_places = know_places && ItemPointerIsValid(&response->tid);
+		vendor_ids = lappend(vendor_ids, response->vendor_id);
+	}
+	params[0] = vr_param_ptr(know_places ?
+							 construct_array(tids, n, TIDOID,
+											 sizeof(ItemPointerData), false,
+											 TYPALIGN_SHORT) : NULL);
+	params[1] = vr_param(TimestampTzGetDatum(now));
+	params[2] = vr_param_ptr(&routing->routing_id);
+	params[3] = vr_param(Int32GetDatum(routing->round));
+	params[4] = vr_param_texts(vendor_ids);
+	if (vr_spi_write_row(&update, params) != n)
+		vr_spi_not_written();
+}
+
+/*
+ * Were the last n offers to a vendor, of those that ended without another vendor
+ * winning, all made after since and all left unanswered?
+ */
+bool
+vr_responses_all_silent(const text *vendor_id, int n, TimestampTz since)
 {
 	static const VrStatement select = {
-		"SELECT min(expires_at)"
-		" FROM vendor_routing.responses"
-		" WHERE routing_id = $1 AND round = $2"
-		" AND (response IS NULL"
-		"      OR response = 'ACCEPT' AND " IS_DUE " IS NOT TRUE)",
-		4, {UUIDOID, INT4OID, INTERVALOID, TIMESTAMPTZOID}
+		"SELECT count(*) FILTER (WHERE l.response = 'TIMEOUT' AND l.offered_at > $3)::int4"
+		" FROM (SELECT response, offered_at"
+		"       FROM vendor_routing.responses"
+		"       WHERE vendor_id = $1 AND response IS NOT NULL"
+		"       ORDER BY expires_at DESC"
+		"       LIMIT $2) AS l",
+		3, {TEXTOID, INT8OID, TIMESTAMPTZOID}
 	};
 	NullableDatum params[] = {
-		vr_param_ptr(&routing->routing_id),
-		vr_param(Int32GetDatum(routing->round)),
-		vr_param_ptr(ttl),
-		vr_param(TimestampTzGetDatum(now))
+		vr_param_ptr(vendor_id),
+		vr_param(Int64GetDatum(n)),
+		vr_param(TimestampTzGetDatum(since))
 	};
-	NullableDatum result;
 
 	vr_spi_read(&select, params);
-	result = vr_spi_value(0, 1);
-	if (!result.isnull)
-		*deadline = DatumGetTimestampTz(result.value);
-	return !result.isnull;
+	return DatumGetInt32(vr_spi_value(0, 1).value) >= n;
 }

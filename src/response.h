@@ -12,7 +12,9 @@
 #define VR_RESPONSE_H
 
 #include "executor/tuptable.h"
+#include "nodes/pg_list.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -31,35 +33,53 @@ typedef enum VrAnswer
 typedef struct VrResponse
 {
 	bool		invited;		/* false: there is no offer; the rest is unset */
+	text	   *vendor_id;
+	Numeric		score;
+	int			rank;
+	int			wave;
+	TimestampTz offered_at;
+	TimestampTz expires_at;
 	VrAnswer	answer;
 	TimestampTz responded_at;	/* valid with an answer */
-	TimestampTz expires_at;
+	text	   *decline_code;	/* NULL: none */
 	ItemPointerData tid;		/* where this version is; invalid: unknown */
 } VrResponse;
 
+/* An answer to record, and what came with it; each may be NULL. */
+typedef struct VrAnswerDetails
+{
+	const text *reason;
+	const text *decline_code;
+	const Jsonb *payload;
+} VrAnswerDetails;
+
 extern const char *vr_answer_name(VrAnswer answer);
 extern VrAnswer vr_answer_from_text(const text *name);
+extern bool vr_is_decline_code(const text *name);
 
 extern void vr_response_read(const VrRouting *routing, const text *vendor_id,
 							 VrResponse *response);
-extern void vr_responses_insert(const VrRouting *routing,
-								const List *candidates,
-								TimestampTz now, TimestampTz expires_at);
-extern List *vr_responses_invited(const VrRouting *routing);
+extern List *vr_responses_read(const VrRouting *routing);
+extern List *vr_responses_vendor_ids(const VrRouting *routing);
 extern TimestampTz vr_responses_last_offered(Relation table, Relation by_vendor,
 											 const text *vendor_id,
 											 TupleTableSlot *slot);
-extern List *vr_responses_vendor_ids(const VrRouting *routing);
+
+extern bool vr_response_is_due(const VrResponse *response, const Interval *ttl,
+							   TimestampTz now);
+extern TimestampTz vr_responses_deadline(const List *responses,
+										 const Interval *ttl, TimestampTz now);
+
+extern void vr_responses_insert(const VrRouting *routing,
+								const List *candidates, int noffered,
+								TimestampTz now, TimestampTz expires_at);
 extern bool vr_response_record(const VrRouting *routing, const text *vendor_id,
 							   const VrResponse *response, VrAnswer answer,
-							   const text *reason, const Jsonb *payload,
-							   TimestampTz now);
-extern List *vr_responses_time_out(const VrRouting *routing,
-								   const Interval *ttl, TimestampTz now);
-extern List *vr_responses_due_accepts(const VrRouting *routing,
-									  const Interval *ttl, TimestampTz now);
-extern bool vr_responses_next_deadline(const VrRouting *routing,
-									   const Interval *ttl, TimestampTz now,
-									   TimestampTz *deadline);
+							   const VrAnswerDetails *details, TimestampTz now);
+extern bool vr_responses_try_lock(const List *responses);
+extern void vr_responses_time_out(const VrRouting *routing,
+								  const List *responses, TimestampTz now);
+extern bool vr_responses_all_silent(const text *vendor_id, int n,
+									TimestampTz since);
 
 #endif							/* VR_RESPONSE_H */

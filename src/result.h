@@ -14,7 +14,7 @@
 #include "access/tupdesc.h"
 #include "catalog/pg_type.h"
 
-#define VR_MAX_RESULT_COLUMNS 8
+#define VR_MAX_RESULT_COLUMNS 10
 
 /* The OUT arguments of a function; define one as a static variable. */
 typedef struct VrResult

@@ -1,11 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * routing.c
- *		The table routings: one row per order.  Its only writer.
- *
- * Locking: who writes a routing holds its lock (lock.c), so that the row it
- * read last is the row it writes.  vr_routing_lock_in is a compare-and-set all
- * the same: the row decides who wins, not the lock.
+ *		The table routings, one row per order: its state machine, and reading
+ *		it.  routing_write.c writes it.
  *
  * Memory: what is read is allocated in the current context.
  *
@@ -20,7 +17,10 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/uuid.h"
 
 #include "args.h"
 #include "catalog.h"
@@ -35,6 +35,12 @@ enum
 {
 	Anum_routing_routing_id = 1,
 	Anum_routing_order_id = 2,
+	Anum_routing_retailer_id = 3,
+	Anum_routing_product = 4,
+	Anum_routing_amount = 5,
+	Anum_routing_latitude = 6,
+	Anum_routing_longitude = 7,
+	Anum_routing_payload = 8,
 	Anum_routing_status = 9,
 	Anum_routing_round = 10,
 	Anum_routing_wave = 11,
@@ -42,7 +48,17 @@ enum
 	Anum_routing_locked_at = 13,
 	Anum_routing_version = 14,
 	Anum_routing_next_deadline = 15,
-	Anum_routing_expires_at = 16
+	Anum_routing_expires_at = 16,
+	Anum_routing_created_at = 17,
+	Anum_routing_waves = 19,
+	Anum_routing_offer_ttl = 20,
+	Anum_routing_next_wave_at = 21,
+	Anum_routing_excluded_vendor_ids = 22,
+	Anum_routing_releases = 23,
+	Anum_routing_confirm_within = 24,
+	Anum_routing_confirm_by = 25,
+	Anum_routing_confirmed_at = 26,
+	Anum_routing_outcome = 27
 };
 
 /* In the order of VrStatus. */
@@ -80,9 +96,7 @@ find_status(const text *name, VrStatus *status)
 {
 	for (int i = 0; i < lengthof(status_names); i++)
 	{
-		if (strlen(status_names[i]) == VARSIZE_ANY_EXHDR(name) &&
-			memcmp(status_names[i], VARDATA_ANY(name),
-				   VARSIZE_ANY_EXHDR(name)) == 0)
+		if (vr_text_is(name, status_names[i]))
 		{
 			*status = (VrStatus) i;
 			return true;
@@ -106,6 +120,14 @@ copy_text(const Datum *values, const bool *nulls, int column)
 	return nulls[column - 1] ? NULL : DatumGetTextPCopy(values[column - 1]);
 }
 
+static const Interval *
+copy_interval(const Datum *values, const bool *nulls, int column)
+{
+	if (nulls[column - 1])
+		return NULL;
+	return DatumGetIntervalP(datumCopy(values[column - 1], false, sizeof(Interval)));
+}
+
 /* Zero for NULL. */
 static TimestampTz
 time_or_zero(const Datum *values, const bool *nulls, int column)
@@ -121,9 +143,10 @@ static bool
 fill(VrRouting *routing, const Datum *values, const bool *nulls)
 {
 	static const int required[] = {
-		Anum_routing_routing_id, Anum_routing_order_id, Anum_routing_status,
-		Anum_routing_round, Anum_routing_wave, Anum_routing_version,
-		Anum_routing_expires_at
+		Anum_routing_routing_id, Anum_routing_order_id, Anum_routing_retailer_id,
+		Anum_routing_status, Anum_routing_round, Anum_routing_wave,
+		Anum_routing_version, Anum_routing_expires_at, Anum_routing_created_at,
+		Anum_routing_releases
 	};
 
 	for (int i = 0; i < lengthof(required); i++)
@@ -137,6 +160,7 @@ fill(VrRouting *routing, const Datum *values, const bool *nulls)
 
 	routing->routing_id = *DatumGetUUIDP(values[Anum_routing_routing_id - 1]);
 	routing->order_id = copy_text(values, nulls, Anum_routing_order_id);
+	routing->retailer_id = copy_text(values, nulls, Anum_routing_retailer_id);
 	routing->round = DatumGetInt32(values[Anum_routing_round - 1]);
 	routing->wave = DatumGetInt32(values[Anum_routing_wave - 1]);
 	routing->locked_vendor_id =
@@ -147,7 +171,16 @@ fill(VrRouting *routing, const Datum *values, const bool *nulls)
 		time_or_zero(values, nulls, Anum_routing_next_deadline);
 	routing->expires_at =
 		DatumGetTimestampTz(values[Anum_routing_expires_at - 1]);
-	routing->waited = false;
+	routing->created_at =
+		DatumGetTimestampTz(values[Anum_routing_created_at - 1]);
+	routing->next_wave_at =
+		time_or_zero(values, nulls, Anum_routing_next_wave_at);
+	routing->releases = DatumGetInt32(values[Anum_routing_releases - 1]);
+	routing->confirm_by = time_or_zero(values, nulls, Anum_routing_confirm_by);
+	routing->confirmed_at =
+		time_or_zero(values, nulls, Anum_routing_confirmed_at);
+	routing->outcome = copy_text(values, nulls, Anum_routing_outcome);
+	routing->changing = false;
 	ItemPointerSetInvalid(&routing->tid);
 	return true;
 }
@@ -213,10 +246,21 @@ vr_routing_check_change(TupleDesc tupdesc, HeapTuple before, HeapTuple after)
 }
 
 /*
+ * The id of the routing in a slot.
+ */
+pg_uuid_t
+vr_routing_id_in(TupleTableSlot *slot)
+{
+	bool		isnull;
+
+	return *DatumGetUUIDP(slot_getattr(slot, Anum_routing_routing_id, &isnull));
+}
+
+/*
  * Fills in a routing from a slot, and drops that.  Returns false for no slot.
  */
 static bool
-take_slot(VrRouting *routing, TupleTableSlot *slot, bool waited)
+take_slot(VrRouting *routing, TupleTableSlot *slot, bool changing)
 {
 	if (slot == NULL)
 		return false;
@@ -226,7 +270,7 @@ take_slot(VrRouting *routing, TupleTableSlot *slot, bool waited)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a row of vendor_routing.routings is not valid"),
 				 errhint("Put the constraints of the table back and repair its rows.")));
-	routing->waited = waited;
+	routing->changing = changing;
 	routing->tid = slot->tts_tid;
 	ExecDropSingleTupleTableSlot(slot);
 	return true;
@@ -241,9 +285,9 @@ vr_routing_find(const pg_uuid_t *routing_id, VrRouting *routing)
 {
 	NullableDatum key[] = {vr_param_ptr(routing_id)};
 	Relation	table = vr_open_table("routings");
-	bool		waited = false;
-	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, &waited);
-	bool		found = take_slot(routing, slot, waited);
+	bool		changing = false;
+	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, true, &changing);
+	bool		found = take_slot(routing, slot, changing);
 
 	table_close(table, NoLock);
 	return found;
@@ -258,7 +302,8 @@ vr_routing_exists(const pg_uuid_t *routing_id)
 {
 	NullableDatum key[] = {vr_param_ptr(routing_id)};
 	Relation	table = vr_open_table("routings");
-	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, NULL);
+	bool		changing;
+	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, false, &changing);
 
 	if (slot != NULL)
 		ExecDropSingleTupleTableSlot(slot);
@@ -281,162 +326,157 @@ vr_routing_unknown(const pg_uuid_t *routing_id)
 			 errhint("An order that has been broadcast has the routing vr_routing_id(order_id).")));
 }
 
+/* All columns of a routing, in their order. */
+static const VrStatement by_key = {
+	"SELECT routing_id, order_id, retailer_id, product, amount, latitude,"
+	" longitude, payload, status, round, wave, locked_vendor_id,"
+	" locked_at, version, next_deadline, expires_at, created_at, updated_at,"
+	" waves, offer_ttl, next_wave_at, excluded_vendor_ids, releases,"
+	" confirm_within, confirm_by, confirmed_at, outcome"
+	" FROM vendor_routing.routings"
+	" WHERE routing_id = $1",
+	1, {UUIDOID}
+};
+
+/*
+ * The newest version of a routing; with wait, after whoever was changing it has
+ * ended.  Returns false where there is none.
+ */
+static bool
+read_newest(const pg_uuid_t *routing_id, VrRouting *routing, bool wait)
+{
+	NullableDatum key[] = {vr_param_ptr(routing_id)};
+	Relation	table = vr_open_table("routings");
+	bool		changing = false;
+	TupleTableSlot *slot = vr_proven_row(table, &by_key, key, wait, &changing);
+	bool		found = take_slot(routing, slot, changing);
+
+	table_close(table, NoLock);
+	return found;
+}
+
 /*
  * As vr_routing_find, where there must be one.
  */
 void
 vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing)
 {
-	static const VrStatement by_key = {
-		"SELECT routing_id, order_id, retailer_id, product, amount, latitude,"
-		" longitude, payload, status, round, wave, locked_vendor_id,"
-		" locked_at, version, next_deadline, expires_at, created_at, updated_at"
-		" FROM vendor_routing.routings"
-		" WHERE routing_id = $1",
-		1, {UUIDOID}
-	};
-	NullableDatum key[] = {vr_param_ptr(routing_id)};
-	Relation	table = vr_open_table("routings");
-	bool		waited = false;
-	TupleTableSlot *slot = vr_proven_row(table, &by_key, key, &waited);
-
-	if (!take_slot(routing, slot, waited))
+	if (!read_newest(routing_id, routing, true))
 		vr_routing_unknown(routing_id);
-	table_close(table, NoLock);
 }
 
 /*
  * Takes the lock of a routing and reads it.  Until the transaction ends, no
  * other call of ours changes it.
  *
- * Looking first is for a routing that is just being made: its maker gave the
- * lock back and may want it again.  We wait for the maker without the lock.
+ * Somebody may have changed the row, not ended, and given the lock back.  That
+ * one may want the lock again, so we wait for it without.
  */
 void
 vr_routing_read_locked(const pg_uuid_t *routing_id, VrRouting *routing)
 {
-	vr_routing_read(routing_id, routing);
-	vr_lock_routing(routing_id);
-	vr_routing_read(routing_id, routing);
+	bool		waited = false;
+
+	for (;;)
+	{
+		vr_lock_routing(routing_id);
+		if (!read_newest(routing_id, routing, false))
+			vr_routing_unknown(routing_id);
+		if (!routing->changing)
+			break;
+		vr_unlock_routing(routing_id);
+		vr_routing_read(routing_id, routing);
+		waited = true;
+	}
+	routing->changing = waited;
 }
 
 /*
- * Makes the routing of an order.  Returns false where there is one already that
- * was not seen (see vr_proven_row).
+ * Reads a routing whose lock we hold.  Returns false where others are changing
+ * the row all the same, or where it is gone; does not wait.
  */
 bool
-vr_routing_insert(const pg_uuid_t *routing_id, const VrOrder *order,
-				  TimestampTz now, TimestampTz next_deadline,
-				  TimestampTz expires_at)
+vr_routing_read_if_free(const pg_uuid_t *routing_id, VrRouting *routing)
 {
-	static const VrStatement insert = {
-		"INSERT INTO vendor_routing.routings"
-		" (routing_id, order_id, retailer_id, product, amount, latitude,"
-		"  longitude, payload, next_deadline, expires_at, created_at, updated_at)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)"
-		" ON CONFLICT (routing_id) DO NOTHING",
-		11, {UUIDOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, FLOAT8OID,
-		FLOAT8OID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
-	};
-	NullableDatum params[] = {
-		vr_param_ptr(routing_id),
-		vr_param_ptr(order->order_id),
-		vr_param_ptr(order->retailer_id),
-		vr_param_ptr(order->product),
-		vr_param_ptr(order->amount),
-		{Float8GetDatum(order->place.latitude), !order->has_place},
-		{Float8GetDatum(order->place.longitude), !order->has_place},
-		vr_param_ptr(order->payload),
-		vr_param(TimestampTzGetDatum(next_deadline)),
-		vr_param(TimestampTzGetDatum(expires_at)),
-		vr_param(TimestampTzGetDatum(now))
-	};
-
-	return vr_spi_write(&insert, params) == 1;
+	return read_newest(routing_id, routing, false) && !routing->changing;
 }
 
 /*
- * The compare-and-set: gives an open routing to a vendor.  Returns true and
- * brings *routing up to date, or returns false where the row, as it is now, is
- * not open in this round any more.
+ * Makes sure that writing the routing that was read last will not wait.  Returns
+ * false where others have the row.
  */
 bool
-vr_routing_lock_in(VrRouting *routing, const text *vendor_id, TimestampTz now)
+vr_routing_try_lock_row(VrRouting *routing)
 {
-	static const VrRowStatement compare_and_set = VR_ROW_STATEMENT(
-		"UPDATE vendor_routing.routings"
-		" SET status = 'LOCKED', locked_vendor_id = $4, locked_at = $5,"
-		"     version = version + 1, updated_at = $5",
-		"routing_id = $2 AND round = $3"
-		" AND status = 'PENDING' AND locked_vendor_id IS NULL"
-		" RETURNING version",
-		5, UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID);
-	NullableDatum params[] = {
-		vr_param_tid(&routing->tid),
-		vr_param_ptr(&routing->routing_id),
-		vr_param(Int32GetDatum(routing->round)),
-		vr_param_ptr(vendor_id),
-		vr_param(TimestampTzGetDatum(now))
-	};
+	Relation	table;
+	TupleTableSlot *slot;
+	bool		locked;
 
-	if (vr_spi_write_row(&compare_and_set, params) != 1)
-		return false;
-	routing->status = VR_LOCKED;
-	routing->locked_vendor_id = (text *) vendor_id;
-	routing->locked_at = now;
-	routing->version = DatumGetInt32(vr_spi_value(0, 1).value);
-	return true;
+	if (!ItemPointerIsValid(&routing->tid))
+		return true;
+
+	table = vr_open_table("routings");
+	slot = table_slot_create(table, NULL);
+	slot->tts_tid = routing->tid;
+	locked = (vr_lock_row(table, slot, false) == VR_ROW_LOCKED &&
+			  ItemPointerEquals(&slot->tts_tid, &routing->tid));
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+	return locked;
 }
 
 /*
- * Puts a routing whose lock we hold into a state without a winner of its own:
- * EXHAUSTED, which still has the order's deadline before it, EXPIRED or
- * CANCELLED, which wait for nothing.  Brings *routing up to date.
+ * When the next routing after now has something due; false where none has.
  */
-void
-vr_routing_set_status(VrRouting *routing, VrStatus status, TimestampTz now)
+bool
+vr_routings_next_due(TimestampTz now, TimestampTz *when)
 {
-	static const VrStatement update = {
-		"UPDATE vendor_routing.routings"
-		" SET status = $3, next_deadline = $4,"
-		"     version = version + 1, updated_at = $5"
-		" WHERE routing_id = $1 AND version = $2",
-		5, {UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
-	};
-	NullableDatum params[] = {
-		vr_param_ptr(&routing->routing_id),
-		vr_param(Int32GetDatum(routing->version)),
-		vr_param_ptr(cstring_to_text(vr_status_name(status))),
-		{TimestampTzGetDatum(routing->expires_at), status != VR_EXHAUSTED},
-		vr_param(TimestampTzGetDatum(now))
-	};
-
-	Assert(vr_transition_allowed(routing->status, status));
-	vr_spi_write_exactly(&update, params, 1);
-	routing->status = status;
-	routing->version++;
+	return vr_newest_time_after("routings", "routings_next_deadline_idx", now,
+								when);
 }
 
 /*
- * Moves the time at which there is work to do, 0 for never; a routing whose
- * time is right already is not touched.  The caller holds the lock of the routing.
+ * Reads what an order was started with.
  */
 void
-vr_routing_set_next_deadline(VrRouting *routing, TimestampTz next_deadline)
+vr_routing_read_plan(const VrRouting *routing, VrPlan *plan)
 {
-	static const VrStatement update = {
-		"UPDATE vendor_routing.routings"
-		" SET next_deadline = $2"
-		" WHERE routing_id = $1",
-		2, {UUIDOID, TIMESTAMPTZOID}
-	};
-	NullableDatum params[] = {
-		vr_param_ptr(&routing->routing_id),
-		{TimestampTzGetDatum(next_deadline), next_deadline == 0}
-	};
+	NullableDatum key[] = {vr_param_ptr(&routing->routing_id)};
+	Relation	table = vr_open_table("routings");
+	bool		changing = false;
+	TupleTableSlot *slot = vr_proven_row(table, &by_key, key, false, &changing);
+	const Datum *values;
+	const bool *nulls;
 
-	if (routing->next_deadline == next_deadline)
-		return;
-	vr_spi_write_exactly(&update, params, 1);
-	routing->next_deadline = next_deadline;
+	if (slot == NULL)
+		vr_routing_unknown(&routing->routing_id);
+	slot_getallattrs(slot);
+	values = slot->tts_values;
+	nulls = slot->tts_isnull;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->order.order_id = routing->order_id;
+	plan->order.retailer_id = routing->retailer_id;
+	plan->order.product = copy_text(values, nulls, Anum_routing_product);
+	if (!nulls[Anum_routing_amount - 1])
+		plan->order.amount = DatumGetNumericCopy(values[Anum_routing_amount - 1]);
+	plan->order.has_place = !nulls[Anum_routing_latitude - 1] &&
+		!nulls[Anum_routing_longitude - 1];
+	if (plan->order.has_place)
+	{
+		plan->order.place.latitude =
+			DatumGetFloat8(values[Anum_routing_latitude - 1]);
+		plan->order.place.longitude =
+			DatumGetFloat8(values[Anum_routing_longitude - 1]);
+	}
+	if (!nulls[Anum_routing_payload - 1])
+		plan->order.payload = DatumGetJsonbPCopy(values[Anum_routing_payload - 1]);
+	if (!nulls[Anum_routing_waves - 1])
+		plan->waves = DatumGetJsonbPCopy(values[Anum_routing_waves - 1]);
+	plan->offer_ttl = copy_interval(values, nulls, Anum_routing_offer_ttl);
+	if (!nulls[Anum_routing_excluded_vendor_ids - 1])
+		plan->excluded = vr_texts(values[Anum_routing_excluded_vendor_ids - 1]);
+	plan->confirm_within = copy_interval(values, nulls, Anum_routing_confirm_within);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
 }

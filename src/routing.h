@@ -13,6 +13,9 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "executor/tuptable.h"
+#include "nodes/pg_list.h"
+#include "storage/itemptr.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -36,6 +39,7 @@ typedef struct VrRouting
 {
 	pg_uuid_t	routing_id;
 	text	   *order_id;
+	text	   *retailer_id;
 	VrStatus	status;
 	int			round;
 	int			wave;
@@ -44,7 +48,13 @@ typedef struct VrRouting
 	int			version;
 	TimestampTz next_deadline;	/* 0: none */
 	TimestampTz expires_at;
-	bool		waited;			/* somebody else was changing it */
+	TimestampTz created_at;
+	TimestampTz next_wave_at;	/* 0: none */
+	int			releases;
+	TimestampTz confirm_by;		/* 0: need not be confirmed */
+	TimestampTz confirmed_at;	/* 0: is not */
+	text	   *outcome;		/* NULL: not completed */
+	bool		changing;		/* somebody else was, or is, changing it */
 	ItemPointerData tid;		/* where this version is; invalid: unknown */
 } VrRouting;
 
@@ -60,25 +70,46 @@ typedef struct VrOrder
 	const Jsonb *payload;		/* NULL: none */
 } VrOrder;
 
+/* What an order was started with, and keeps. */
+typedef struct VrPlan
+{
+	VrOrder		order;
+	const Jsonb *waves;
+	const Interval *offer_ttl;	/* NULL: the setting */
+	const Interval *confirm_within; /* NULL: need not be confirmed */
+	List	   *excluded;		/* vendor ids that are not invited */
+} VrPlan;
+
 extern const char *vr_status_name(VrStatus status);
 extern bool vr_transition_allowed(VrStatus from, VrStatus to);
 extern void vr_routing_check_change(TupleDesc tupdesc, HeapTuple before,
 									HeapTuple after);
 
 extern bool vr_routing_find(const pg_uuid_t *routing_id, VrRouting *routing);
+extern pg_uuid_t vr_routing_id_in(TupleTableSlot *slot);
 extern bool vr_routing_exists(const pg_uuid_t *routing_id);
 pg_noreturn extern void vr_routing_unknown(const pg_uuid_t *routing_id);
 extern void vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing);
 extern void vr_routing_read_locked(const pg_uuid_t *routing_id, VrRouting *routing);
+extern bool vr_routing_read_if_free(const pg_uuid_t *routing_id, VrRouting *routing);
+extern bool vr_routing_try_lock_row(VrRouting *routing);
+extern void vr_routing_read_plan(const VrRouting *routing, VrPlan *plan);
+extern bool vr_routings_next_due(TimestampTz now, TimestampTz *when);
 
-extern bool vr_routing_insert(const pg_uuid_t *routing_id, const VrOrder *order,
-							  TimestampTz now, TimestampTz next_deadline,
-							  TimestampTz expires_at);
+extern bool vr_routing_insert(const VrRouting *routing, const VrPlan *plan,
+							  TimestampTz now);
 extern bool vr_routing_lock_in(VrRouting *routing, const text *vendor_id,
 							   TimestampTz now);
 extern void vr_routing_set_status(VrRouting *routing, VrStatus status,
 								  TimestampTz now);
 extern void vr_routing_set_next_deadline(VrRouting *routing,
 										 TimestampTz next_deadline);
+extern void vr_routings_forget_deadlines(const List *routings);
+extern void vr_routing_set_wave(VrRouting *routing, TimestampTz now);
+extern void vr_routing_start_round(VrRouting *routing, const VrPlan *plan,
+								   TimestampTz now);
+extern void vr_routing_set_confirmed(VrRouting *routing, TimestampTz now);
+extern void vr_routing_complete(VrRouting *routing, const text *outcome,
+								TimestampTz now);
 
 #endif							/* VR_ROUTING_H */

@@ -20,7 +20,17 @@
 extern int	vr_max_vendors;
 extern int	vr_offer_ttl;		/* seconds */
 extern int	vr_order_ttl;		/* seconds */
+extern int	vr_order_lifetime;	/* seconds */
+extern int	vr_confirm_within;	/* seconds; 0: no confirmation */
+extern int	vr_max_releases;
+extern int	vr_auto_pause_after;	/* unanswered offers; 0: never */
+extern int	vr_auto_pause_for;	/* seconds */
 extern bool vr_record_losses;
+
+extern bool vr_worker;
+extern int	vr_worker_naptime;	/* milliseconds */
+extern char *vr_worker_databases;
+extern char *vr_worker_role;
 
 extern void vr_define_settings(void);
 

@@ -37,6 +37,8 @@
 #include "access/table.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -89,6 +91,15 @@ vr_spi_begin(VrSpi *spi)
 	 * and at SERIALIZABLE lock all of it against everybody.
 	 */
 	set_for_now("enable_seqscan", "off");
+}
+
+/*
+ * For statements that read whole tables; until vr_spi_end.
+ */
+void
+vr_spi_allow_seqscan(void)
+{
+	set_for_now("enable_seqscan", "on");
 }
 
 void
@@ -250,13 +261,13 @@ vr_spi_value(uint64 row, int column)
 }
 
 /*
- * Copies the first row of the last result into a slot of the same layout.  Its
- * place is not known then.
+ * Copies a row of the last result into a slot of the same layout.  Its place is
+ * not known then.
  */
 void
-vr_spi_copy_row(TupleTableSlot *slot)
+vr_spi_copy_row(uint64 row, TupleTableSlot *slot)
 {
-	ExecForceStoreHeapTuple(SPI_tuptable->vals[0], slot, false);
+	ExecForceStoreHeapTuple(SPI_tuptable->vals[row], slot, false);
 	ExecMaterializeSlot(slot);
 	ItemPointerSetInvalid(&slot->tts_tid);
 }
@@ -271,4 +282,21 @@ vr_spi_text(uint64 row, int column)
 	NullableDatum value = vr_spi_value(row, column);
 
 	return value.isnull ? NULL : DatumGetTextPCopy(value.value);
+}
+
+/*
+ * An array parameter; NULL for NIL.
+ */
+NullableDatum
+vr_param_texts(const List *texts)
+{
+	int			n = list_length(texts);
+	Datum	   *elements = palloc(n * sizeof(Datum));
+
+	if (n == 0)
+		return vr_param_ptr(NULL);
+	for (int i = 0; i < n; i++)
+		elements[i] = PointerGetDatum(list_nth(texts, i));
+	return vr_param_ptr(construct_array(elements, n, TEXTOID, -1, false,
+										TYPALIGN_INT));
 }

@@ -13,7 +13,9 @@
 
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "nodes/pg_list.h"
 #include "storage/itemptr.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 
@@ -61,6 +63,7 @@ typedef struct VrSpi
 } VrSpi;
 
 extern void vr_spi_begin(VrSpi *spi);
+extern void vr_spi_allow_seqscan(void);
 extern void vr_spi_end(const VrSpi *spi);
 
 extern uint64 vr_spi_write(const VrStatement *statement,
@@ -76,8 +79,10 @@ extern uint64 vr_spi_read_snapshot(const VrStatement *statement,
 								   const NullableDatum *params);
 
 extern NullableDatum vr_spi_value(uint64 row, int column);
-extern void vr_spi_copy_row(TupleTableSlot *slot);
+extern void vr_spi_copy_row(uint64 row, TupleTableSlot *slot);
 extern text *vr_spi_text(uint64 row, int column);
+
+extern NullableDatum vr_param_texts(const List *texts);
 
 /* Parameters */
 
@@ -92,6 +97,13 @@ static inline NullableDatum
 vr_param_ptr(const void *value)
 {
 	return (NullableDatum) {PointerGetDatum(value), value == NULL};
+}
+
+/* 0 is NULL. */
+static inline NullableDatum
+vr_param_time(TimestampTz value)
+{
+	return (NullableDatum) {TimestampTzGetDatum(value), value == 0};
 }
 
 /* The place of a row; NULL where it is not known. */

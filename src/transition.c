@@ -5,8 +5,8 @@
  *		row, the answers, the cancellations, the load of vendors, the events.
  *
  * Locking: the caller holds the lock of the routing and has read it since, and
- * for vr_award has locked the vendor's row.  vr_withdraw locks the row of the
- * vendor it takes the order from.
+ * for vr_award and vr_take_back has locked the vendor's row.  vr_withdraw locks
+ * the row of the vendor it takes the order from.
  *
  * Errors: every one of them rolls the whole transition back.
  *
@@ -19,16 +19,21 @@
 
 #include "utils/builtins.h"
 
+#include "args.h"
 #include "cancellation.h"
+#include "clock.h"
 #include "event.h"
 #include "json.h"
+#include "settings.h"
 #include "spi.h"
 #include "transition.h"
 #include "vendor.h"
+#include "wave.h"
 
 /*
- * PENDING to LOCKED: gives the order to an invited vendor, whose row is locked
- * and at vendor_tid, and tells all others.
+ * To LOCKED: gives an order that nobody has to an invited vendor, whose row is
+ * locked and at vendor_tid, and tells all others.  win is the event; reason goes
+ * with the answer that is recorded for a vendor who has not given one.
  *
  * Returns false, with nothing changed, where the routing is not as we read it a
  * moment ago, under the lock that all functions of the extension take: somebody
@@ -36,27 +41,60 @@
  * update.
  */
 bool
-vr_award(VrRouting *routing, const text *vendor_id,
+vr_award(VrRouting *routing, const VrEvent *win, const text *reason,
 		 const ItemPointerData *vendor_tid, const VrResponse *response,
-		 const Jsonb *payload, TimestampTz now)
+		 TimestampTz now)
 {
+	VrAnswerDetails details = {.reason = reason, .payload = win->payload};
 	VrEvent		events[] = {
-		{VR_EVENT_ACCEPTED, vendor_id, payload},
-		{VR_EVENT_CANCELLATIONS, vendor_id, NULL}
+		*win,
+		{VR_EVENT_CANCELLATIONS, win->vendor_id, NULL}
 	};
 	int			cancelled;
 
-	if (!vr_routing_lock_in(routing, vendor_id, now))
+	if (!vr_routing_lock_in(routing, win->vendor_id, now))
 		return false;
 
 	if (response->answer == VR_NO_ANSWER &&
-		!vr_response_record(routing, vendor_id, response, VR_ACCEPT, NULL,
-							payload, now))
+		!vr_response_record(routing, win->vendor_id, response, VR_ACCEPT,
+							&details, now))
 		vr_spi_not_written();
 	cancelled = vr_cancellations_insert(routing, VR_CANCELLED_OTHER_WON, now);
 	events[1].payload = vr_json({"cancelled_count", .number = cancelled});
 	vr_events_insert(routing, now, events, lengthof(events));
-	vr_vendor_count_orders(vendor_id, vendor_tid, 1);
+	vr_vendor_count_orders(win->vendor_id, vendor_tid, 1);
+	return true;
+}
+
+/*
+ * Opens the next wave that finds anybody; offers of earlier waves stay as they
+ * are, and live is when the first of those that may still win ends (0: none
+ * may).  Returns false, with nothing written, where there is nothing to wait for
+ * any more.
+ */
+static bool
+open_next_wave(VrRouting *routing, TimestampTz live, TimestampTz now)
+{
+	List	   *candidates = NIL;
+
+	if (routing->next_wave_at != 0)
+	{
+		List	   *offered = vr_responses_vendor_ids(routing);
+		VrPlan		plan;
+		VrGateCounts counts;
+
+		vr_routing_read_plan(routing, &plan);
+		candidates = vr_wave_choose(routing, &plan, routing->wave + 1, offered,
+									now, &counts);
+		if (candidates != NIL)
+			vr_wave_offer(routing, &plan, candidates, list_length(offered), now);
+	}
+	if (candidates == NIL && live == 0)
+		return false;
+
+	if (live != 0)
+		routing->next_deadline = Min(routing->next_deadline, live);
+	vr_routing_set_wave(routing, now);
 	return true;
 }
 
@@ -64,24 +102,33 @@ vr_award(VrRouting *routing, const text *vendor_id,
  * PENDING to EXHAUSTED: nobody who was invited can win any more.  The order
  * stays with the application, which may offer it again.
  */
-void
-vr_exhaust(VrRouting *routing, TimestampTz now)
+static void
+exhaust(VrRouting *routing, TimestampTz now)
 {
 	vr_routing_set_status(routing, VR_EXHAUSTED, now);
 	vr_event_insert(routing, now, VR_EVENT_EXHAUSTED, NULL, NULL);
 }
 
 /*
- * PENDING to EXHAUSTED, if every vendor invited has declined.
+ * Goes on with an open order where the next wave is due or nobody can win any
+ * more: to the next wave, or to EXHAUSTED.  For live see open_next_wave.
  */
 void
-vr_exhaust_if_declined(VrRouting *routing, TimestampTz now)
+vr_advance(VrRouting *routing, TimestampTz live, TimestampTz now)
 {
-	TimestampTz deadline;
+	if (!open_next_wave(routing, live, now))
+		exhaust(routing, now);
+}
 
+/*
+ * Goes on, if every vendor invited so far has declined.
+ */
+void
+vr_advance_if_declined(VrRouting *routing, TimestampTz now)
+{
 	/* An ACCEPT on record can still win, whatever the time. */
-	if (!vr_responses_next_deadline(routing, NULL, DT_NOBEGIN, &deadline))
-		vr_exhaust(routing, now);
+	if (vr_responses_deadline(vr_responses_read(routing), NULL, DT_NOBEGIN) == 0)
+		vr_advance(routing, 0, now);
 }
 
 /*
@@ -110,16 +157,81 @@ vr_withdraw(VrRouting *routing, const text *reason, TimestampTz now)
 	cancelled = vr_cancellations_insert(routing, VR_CANCELLED_ORDER, now);
 	if (winner != NULL)
 	{
-		ItemPointerData tid;
+		VrVendorLock lock = {.wait = true};
 
-		(void) vr_vendor_lock(winner, false, &tid);
-		if (ItemPointerIsValid(&tid))
-			vr_vendor_count_orders(winner, &tid, -1);
+		(void) vr_vendor_lock(winner, 0, NULL, &lock);
+		if (ItemPointerIsValid(&lock.tid))
+			vr_vendor_count_orders(winner, &lock.tid, -1);
 	}
 	vr_event_insert(routing, now, VR_EVENT_CANCELLED, winner,
-					reason == NULL ?
-					vr_json({"cancelled_count", .number = cancelled}) :
 					vr_json({"cancelled_count", .number = cancelled},
-							{"reason", .string = text_to_cstring(reason)}));
+							{"reason", .string = vr_cstring(reason),
+							 .skip = (reason == NULL)}));
 	return cancelled;
+}
+
+/*
+ * To PENDING, from any state in which nobody is to have the order: a new round,
+ * from the first wave on.  The deadline of the order moves, but not beyond
+ * vendor_routing.order_lifetime.  Returns who is invited; NIL where nobody is to
+ * be, nobody is eligible (*counts says why) or that time is over, and then the
+ * caller has to end the round.
+ */
+List *
+vr_start_round(VrRouting *routing, const VrPlan *plan, bool invite,
+			   TimestampTz now, VrGateCounts *counts)
+{
+	List	   *candidates = NIL;
+
+	memset(counts, 0, sizeof(*counts));
+	routing->expires_at = Max(routing->expires_at,
+							  vr_order_deadline(now, routing->created_at));
+	routing->round++;
+	routing->wave = 1;
+	routing->next_wave_at = 0;
+	routing->next_deadline = routing->expires_at;
+	if (invite && now < routing->expires_at)
+		candidates = vr_wave_choose(routing, plan, 1, NIL, now, counts);
+	vr_routing_start_round(routing, plan, now);
+	if (candidates != NIL)
+		vr_wave_offer(routing, plan, candidates, 0, now);
+	return candidates;
+}
+
+/*
+ * LOCKED to PENDING: takes the order back from the vendor that has it, whose
+ * row is locked and at vendor_tid (or gone), and offers it to others.  why is
+ * what the vendor is told.  Returns how many are invited.
+ *
+ * An order that has been given back too often is not offered again by itself.
+ */
+int
+vr_take_back(VrRouting *routing, const ItemPointerData *vendor_tid,
+			 const char *why, const text *reason, TimestampTz now)
+{
+	text	   *vendor_id = routing->locked_vendor_id;
+	List	   *invited = NIL;
+	VrPlan		plan;
+	VrGateCounts counts;
+
+	vr_cancellation_insert(routing, vendor_id, why, now);
+	vr_event_insert(routing, now, VR_EVENT_RELEASED, vendor_id,
+					vr_json({"why", .string = why},
+							{"round", .number = routing->round},
+							{"reason", .string = vr_cstring(reason),
+							 .skip = (reason == NULL)}));
+	if (ItemPointerIsValid(vendor_tid))
+		vr_vendor_count_orders(vendor_id, vendor_tid, -1);
+
+	vr_routing_read_plan(routing, &plan);
+	if (!vr_text_in(vendor_id, plan.excluded))
+		plan.excluded = lappend(plan.excluded, vendor_id);
+	routing->releases++;
+	invited = vr_start_round(routing, &plan, routing->releases <= vr_max_releases,
+							 now, &counts);
+	if (invited == NIL && now >= routing->expires_at)
+		vr_expire(routing, now);
+	else if (invited == NIL)
+		exhaust(routing, now);
+	return list_length(invited);
 }

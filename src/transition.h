@@ -11,16 +11,21 @@
 #ifndef VR_TRANSITION_H
 #define VR_TRANSITION_H
 
+#include "event.h"
 #include "response.h"
 #include "routing.h"
+#include "vendor.h"
 
-extern bool vr_award(VrRouting *routing, const text *vendor_id,
+extern bool vr_award(VrRouting *routing, const VrEvent *win, const text *reason,
 					 const ItemPointerData *vendor_tid,
-					 const VrResponse *response, const Jsonb *payload,
-					 TimestampTz now);
-extern void vr_exhaust(VrRouting *routing, TimestampTz now);
-extern void vr_exhaust_if_declined(VrRouting *routing, TimestampTz now);
+					 const VrResponse *response, TimestampTz now);
+extern void vr_advance(VrRouting *routing, TimestampTz live, TimestampTz now);
+extern void vr_advance_if_declined(VrRouting *routing, TimestampTz now);
 extern void vr_expire(VrRouting *routing, TimestampTz now);
 extern int	vr_withdraw(VrRouting *routing, const text *reason, TimestampTz now);
+extern List *vr_start_round(VrRouting *routing, const VrPlan *plan, bool invite,
+							TimestampTz now, VrGateCounts *counts);
+extern int	vr_take_back(VrRouting *routing, const ItemPointerData *vendor_tid,
+						 const char *why, const text *reason, TimestampTz now);
 
 #endif							/* VR_TRANSITION_H */

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * vendor.c
- *		The table vendors: how many orders a vendor has.  The only writer of
- *		that count; everything else in the table is the application's.
+ *		The table vendors: what the extension keeps there, which is the orders
+ *		a vendor has and has finished, pauses and hours.  Everything else in
+ *		the table is the application's.
  *
- * Locking: who changes the count locks the row, after the routing.
+ * Locking: who changes a row locks it, after the routing.
  *
  * IDENTIFICATION
  *	  src/vendor.c
@@ -18,20 +19,22 @@
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
 
+#include "args.h"
 #include "catalog.h"
+#include "event.h"
+#include "json.h"
 #include "newest.h"
+#include "response.h"
+#include "settings.h"
 #include "spi.h"
 #include "vendor.h"
 
-/* Column of vendor_routing.vendors that is read (20_vendors.sql). */
-#define Anum_vendor_vendor_id 1
-
 /*
- * The newest version of a vendor's row, or NULL.  Waits while somebody else is
- * changing it.
+ * The newest version of a vendor's row, or NULL.  With wait, after whoever is
+ * changing it; else *changing is set.
  */
 static TupleTableSlot *
-newest_vendor(Relation vendors, const text *vendor_id)
+newest_vendor(Relation vendors, const text *vendor_id, bool wait, bool *changing)
 {
 	static const VrStatement exists = {
 		"SELECT 1"
@@ -41,49 +44,97 @@ newest_vendor(Relation vendors, const text *vendor_id)
 	};
 	NullableDatum key[] = {vr_param_ptr(vendor_id)};
 	TupleTableSlot *slot;
-	bool		waited = false;
 
 	/* Not seen, and yet there: it was being moved, so look again. */
 	do
-		slot = vr_newest_row(vendors, lengthof(key), key, &waited);
+		slot = vr_newest_row(vendors, lengthof(key), key, wait, changing);
 	while (slot == NULL && vr_spi_read(&exists, key) > 0);
 
 	return slot;
 }
 
 /*
- * Locks the row of a vendor until the end of the transaction and sets *tid to
- * its place; to be called with the routing locked.  Returns the first gate that
- * the vendor does not pass, of those that depend on it alone; who is not in the
- * registry is not active.
+ * Locks the row of a vendor until the end of the transaction; to be called with
+ * the routing locked, where there is one.  Returns the first of these gates (a
+ * set) that the vendor does not pass; who is not in the registry is not active.
  *
- * With only_eligible, who does not pass is not locked: a vendor that is told
- * no does not stand in the way of others.
+ * Who does not pass is not locked: a vendor that is told no does not stand in
+ * the way of others.  Without gates, whoever it is is locked.
  *
  * The lock of the row is taken directly, because a locking query would fail
  * with 40001 at REPEATABLE READ where another order of the vendor, or an update
  * of the application's, is committed at this moment.
  */
 VrGate
-vr_vendor_lock(const text *vendor_id, bool only_eligible, ItemPointerData *tid)
+vr_vendor_lock(const text *vendor_id, int gates, const VrQuestion *question,
+			   VrVendorLock *lock)
 {
 	Relation	vendors = vr_open_table("vendors");
-	TupleTableSlot *slot = newest_vendor(vendors, vendor_id);
+	bool		changing = false;
+	TupleTableSlot *slot = newest_vendor(vendors, vendor_id, lock->wait, &changing);
 	VrGate		gate = VR_GATE_ACTIVE;
 
-	ItemPointerSetInvalid(tid);
+	ItemPointerSetInvalid(&lock->tid);
+	lock->busy = (changing && !lock->wait);
 	if (slot != NULL)
 	{
-		gate = vr_vendor_gate(slot);
-		if (gate == VR_GATE_NONE || !only_eligible)
+		gate = vr_vendor_gate(slot, gates, question);
+		if (gate == VR_GATE_NONE && !lock->busy)
 		{
-			gate = vr_lock_row(vendors, slot) ? vr_vendor_gate(slot) : VR_GATE_ACTIVE;
-			*tid = slot->tts_tid;
+			VrRowLock	result = vr_lock_row(vendors, slot, lock->wait);
+
+			lock->busy = (result == VR_ROW_BUSY);
+			if (result == VR_ROW_LOCKED)
+			{
+				gate = vr_vendor_gate(slot, gates, question);
+				lock->tid = slot->tts_tid;
+			}
+			else
+				gate = VR_GATE_ACTIVE;
 		}
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(vendors, NoLock);
 	return gate;
+}
+
+/*
+ * Says that there is no such vendor: 22023.
+ */
+void
+vr_vendor_unknown(const text *vendor_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("vendor \"%s\" does not exist", text_to_cstring(vendor_id))));
+}
+
+/*
+ * Locks the row of a vendor who must be in the registry.
+ */
+void
+vr_vendor_lock_known(const text *vendor_id, VrVendorLock *lock)
+{
+	lock->wait = true;
+	(void) vr_vendor_lock(vendor_id, 0, NULL, lock);
+	if (!ItemPointerIsValid(&lock->tid))
+		vr_vendor_unknown(vendor_id);
+}
+
+/*
+ * Refuses a vendor who is not in the registry.
+ */
+void
+vr_vendor_require(const text *vendor_id)
+{
+	Relation	vendors = vr_open_table("vendors");
+	bool		changing;
+	TupleTableSlot *slot = newest_vendor(vendors, vendor_id, false, &changing);
+
+	if (slot == NULL)
+		vr_vendor_unknown(vendor_id);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(vendors, NoLock);
 }
 
 /*
@@ -108,6 +159,291 @@ vr_vendor_count_orders(const text *vendor_id, const ItemPointerData *tid,
 	};
 
 	vr_spi_write_exactly(&update, params, 1);
+}
+
+/*
+ * Counts an order that is finished, and a rating, which may be NULL; what the
+ * score is made of.  The row is locked.
+ */
+void
+vr_vendor_finish_order(const text *vendor_id, const ItemPointerData *tid,
+					   bool delivered, Numeric rating)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.vendors"
+		" SET current_orders = greatest(current_orders - 1, 0),"
+		"     total_orders = total_orders + 1,"
+		"     completed_orders = completed_orders + $3,"
+		"     rating_count = rating_count + $4,"
+		"     rating_sum = rating_sum + $5,"
+		"     average_rating = CASE WHEN $4 = 0 THEN average_rating"
+		"         ELSE (rating_sum + $5) / (rating_count + $4)::pg_catalog.numeric END"
+		" WHERE ctid = $1 AND vendor_id = $2",
+		5, {TIDOID, TEXTOID, INT4OID, INT4OID, NUMERICOID}
+	};
+	NullableDatum params[] = {
+		vr_param_tid(tid),
+		vr_param_ptr(vendor_id),
+		vr_param(Int32GetDatum(delivered ? 1 : 0)),
+		vr_param(Int32GetDatum(rating == NULL ? 0 : 1)),
+		vr_param(NumericGetDatum(rating == NULL ? int64_to_numeric(0) : rating))
+	};
+
+	vr_spi_write_exactly(&update, params, 1);
+}
+
+/*
+ * Offers a vendor nothing until then.  The row is locked.
+ */
+void
+vr_vendor_pause(const text *vendor_id, const ItemPointerData *tid,
+				TimestampTz until, const text *reason, TimestampTz now)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.vendors"
+		" SET paused_at = $3, paused_until = $4, pause_reason = $5"
+		" WHERE ctid = $1 AND vendor_id = $2",
+		5, {TIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID}
+	};
+	NullableDatum params[] = {
+		vr_param_tid(tid),
+		vr_param_ptr(vendor_id),
+		vr_param(TimestampTzGetDatum(now)),
+		vr_param(TimestampTzGetDatum(until)),
+		vr_param_ptr(reason)
+	};
+
+	vr_spi_write_exactly(&update, params, 1);
+	vr_vendor_event_insert(vendor_id, now, VR_EVENT_PAUSED,
+						   vr_json({"until", .string = timestamptz_to_str(until)},
+								   {"reason",
+									.string = vr_cstring(reason),
+									.skip = (reason == NULL)}));
+}
+
+/*
+ * Ends the pause of a vendor, if it is to end at or before then.  The row is
+ * locked.  Returns false where there is nothing to end.
+ */
+bool
+vr_vendor_resume(const text *vendor_id, const ItemPointerData *tid,
+				 TimestampTz ends, TimestampTz now)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.vendors"
+		" SET paused_until = NULL"
+		" WHERE ctid = $1 AND vendor_id = $2 AND paused_until <= $3",
+		3, {TIDOID, TEXTOID, TIMESTAMPTZOID}
+	};
+	NullableDatum params[] = {
+		vr_param_tid(tid),
+		vr_param_ptr(vendor_id),
+		vr_param(TimestampTzGetDatum(ends))
+	};
+
+	if (vr_spi_write(&update, params) == 0)
+		return false;
+	vr_vendor_event_insert(vendor_id, now, VR_EVENT_RESUMED, NULL);
+	return true;
+}
+
+/*
+ * Ends the pauses that are over, at most so many; a vendor whose row others have
+ * is left for the next time.  Returns how many.
+ */
+int
+vr_vendors_end_pauses(int max, TimestampTz now)
+{
+	List	   *vendor_ids = vr_newest_texts_until("vendors",
+													   "vendors_paused_until_idx",
+													   now, Anum_vendor_vendor_id,
+													   max);
+	int			ended = 0;
+	ListCell   *cell;
+
+	foreach(cell, vendor_ids)
+	{
+		VrVendorLock lock = {.wait = false};
+
+		(void) vr_vendor_lock(lfirst(cell), 0, NULL, &lock);
+		if (ItemPointerIsValid(&lock.tid) &&
+			vr_vendor_resume(lfirst(cell), &lock.tid, now, now))
+			ended++;
+	}
+	return ended;
+}
+
+/*
+ * When the next pause ends, infinity included; false where there is none.
+ */
+bool
+vr_vendors_next_resume(TimestampTz now, TimestampTz *when)
+{
+	return vr_newest_time_after("vendors", "vendors_paused_until_idx", now, when);
+}
+
+/*
+ * When a vendor's last pause began and when it ends, or ended; the beginning of
+ * time where there is none.  Returns false for no vendor.
+ */
+static bool
+read_pause(const text *vendor_id, TimestampTz *paused_at, TimestampTz *paused_until)
+{
+	Relation	vendors = vr_open_table("vendors");
+	bool		changing = false;
+	TupleTableSlot *slot = newest_vendor(vendors, vendor_id, false, &changing);
+	bool		found = (slot != NULL);
+
+	if (found)
+	{
+		bool		isnull;
+		Datum		value = slot_getattr(slot, Anum_vendor_paused_at, &isnull);
+
+		*paused_at = isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+		value = slot_getattr(slot, Anum_vendor_paused_until, &isnull);
+		*paused_until = isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(vendors, NoLock);
+	return found;
+}
+
+/*
+ * Pauses a vendor that has left so many offers in a row unanswered, if that is
+ * switched on.  One whose row others have is left for the next time.
+ */
+void
+vr_vendor_pause_if_silent(const text *vendor_id, TimestampTz now)
+{
+	VrVendorLock lock = {.wait = false};
+	TimestampTz paused_at;
+	TimestampTz paused_until;
+
+	if (vr_auto_pause_after == 0 ||
+		!read_pause(vendor_id, &paused_at, &paused_until) ||
+		paused_until > now ||
+		!vr_responses_all_silent(vendor_id, vr_auto_pause_after, paused_at))
+		return;
+
+	(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);
+	if (ItemPointerIsValid(&lock.tid))
+		vr_vendor_pause(vendor_id, &lock.tid,
+						now + vr_auto_pause_for * USECS_PER_SEC,
+						cstring_to_text(psprintf("%d offers in a row unanswered",
+												 vr_auto_pause_after)),
+						now);
+}
+
+/*
+ * Sets the working hours of a vendor: a JSON array of {"days", "from", "to"},
+ * or NULL with NULL for the zone.  The row is locked.  Errors: 22023 for hours
+ * or a zone that are not such.
+ */
+void
+vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,
+					const text *time_zone, const Jsonb *hours, TimestampTz now)
+{
+	static const VrStatement zone_exists = {
+		"SELECT 1"
+		" FROM pg_catalog.pg_timezone_names"
+		" WHERE name = $1",
+		1, {TEXTOID}
+	};
+
+	static const VrStatement shape_is_right = {
+		"SELECT CASE WHEN pg_catalog.jsonb_typeof($1) = 'array'"
+		" THEN pg_catalog.jsonb_array_length($1) ="
+		"  pg_catalog.jsonb_array_length(pg_catalog.jsonb_path_query_array($1,"
+		"   '$[*] ? (@.type() == \"object\" && @.from.type() == \"string\""
+		"     && @.to.type() == \"string\" && @.days.type() == \"array\""
+		"     && !exists(@.days[*] ? (@.type() != \"number\""
+		"       || !(@ == 1 || @ == 2 || @ == 3 || @ == 4 || @ == 5 || @ == 6 || @ == 7))))'))"
+		" ELSE false END",
+		1, {JSONBOID}
+	};
+
+	/* Hours that end when or before they begin end the next day. */
+	static const VrStatement update = {
+		"UPDATE vendor_routing.vendors"
+		" SET time_zone = $3,"
+		"     working_hours = CASE WHEN $4 IS NOT NULL THEN ("
+		"      SELECT coalesce(pg_catalog.range_agg(pg_catalog.int4range(p.lower, p.upper)), '{}')"
+		"      FROM pg_catalog.jsonb_array_elements($4) AS h (hours)"
+		"      CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(h.hours -> 'days') AS d (day)"
+		"      CROSS JOIN LATERAL (SELECT"
+		"       (extract(epoch FROM (h.hours ->> 'from')::pg_catalog.time) / 60)::pg_catalog.int4 AS opens,"
+		"       (extract(epoch FROM (h.hours ->> 'to')::pg_catalog.time) / 60)::pg_catalog.int4 AS closes) AS t"
+		"      CROSS JOIN LATERAL (SELECT"
+		"       (d.day::pg_catalog.int4 - 1) * 1440 + t.opens AS begins,"
+		"       (d.day::pg_catalog.int4 - 1) * 1440 + t.closes"
+		"        + CASE WHEN t.closes <= t.opens THEN 1440 ELSE 0 END AS ends) AS w"
+		"      CROSS JOIN LATERAL (VALUES (w.begins, least(w.ends, 10080)),"
+		"                                 (0, greatest(w.ends - 10080, 0))) AS p (lower, upper))"
+		"     END"
+		" WHERE ctid = $1 AND vendor_id = $2",
+		4, {TIDOID, TEXTOID, TEXTOID, JSONBOID}
+	};
+	NullableDatum zone[] = {vr_param_ptr(time_zone)};
+	NullableDatum params[] = {
+		vr_param_tid(tid),
+		vr_param_ptr(vendor_id),
+		vr_param_ptr(time_zone),
+		vr_param_ptr(hours)
+	};
+
+	if (hours != NULL)
+	{
+		NullableDatum shape[] = {vr_param_ptr(hours)};
+
+		vr_spi_read(&shape_is_right, shape);
+		if (!DatumGetBool(vr_spi_value(0, 1).value))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("hours are not valid"),
+					 errhint("Give an array of objects like {\"days\": [1, 2, 3, 4, 5], \"from\": \"09:00\", \"to\": \"18:00\"}; Monday is 1.")));
+	}
+	if (time_zone != NULL && vr_spi_read(&zone_exists, zone) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("time zone \"%s\" does not exist",
+						text_to_cstring(time_zone)),
+				 errhint("The view pg_timezone_names has those that do.")));
+	vr_spi_write_exactly(&update, params, 1);
+	vr_vendor_event_insert(vendor_id, now, VR_EVENT_HOURS_SET,
+						   time_zone == NULL ? NULL :
+						   vr_json({"time_zone", .string = text_to_cstring(time_zone)}));
+}
+
+/*
+ * Counts the orders of a vendor anew, with its row locked: who has won or lost
+ * one for it and has not ended has the row, so we wait for that.  Returns
+ * whether there was something to correct; detail says what, for the record.
+ */
+bool
+vr_vendor_recount(const text *vendor_id, const char *detail, TimestampTz now)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.vendors AS v"
+		" SET current_orders = l.orders"
+		" FROM (SELECT count(*)::int4 AS orders"
+		"       FROM vendor_routing.routings AS t"
+		"       WHERE t.status = 'LOCKED' AND t.locked_vendor_id = $2) AS l"
+		" WHERE v.ctid = $1 AND v.vendor_id = $2 AND v.current_orders <> l.orders",
+		2, {TIDOID, TEXTOID}
+	};
+	VrVendorLock lock = {.wait = true};
+	NullableDatum params[2];
+
+	(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);
+	if (!ItemPointerIsValid(&lock.tid))
+		return false;
+	params[0] = vr_param_tid(&lock.tid);
+	params[1] = vr_param_ptr(vendor_id);
+	if (vr_spi_write(&update, params) == 0)
+		return false;
+	vr_vendor_event_insert(vendor_id, now, VR_EVENT_LOAD_REPAIRED,
+						   vr_json({"detail", .string = detail}));
+	return true;
 }
 
 /*

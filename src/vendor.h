@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * vendor.h
- *		The table vendors: how many orders a vendor has.
+ *		The table vendors: what the extension keeps there.
  *
  * IDENTIFICATION
  *	  src/vendor.h
@@ -15,12 +15,60 @@
 #include "access/tupdesc.h"
 #include "storage/itemptr.h"
 
-#include "eligibility.h"
+#include "gate.h"
 
-extern VrGate vr_vendor_lock(const text *vendor_id, bool only_eligible,
-							 ItemPointerData *tid);
+/* Columns of vendor_routing.vendors that are read (20_vendors.sql). */
+enum
+{
+	Anum_vendor_vendor_id = 1,
+	Anum_vendor_name = 2,
+	Anum_vendor_is_active = 4,
+	Anum_vendor_is_verified = 5,
+	Anum_vendor_products = 6,
+	Anum_vendor_min_order_amount = 7,
+	Anum_vendor_latitude = 8,
+	Anum_vendor_longitude = 9,
+	Anum_vendor_service_radius_km = 10,
+	Anum_vendor_capacity = 11,
+	Anum_vendor_current_orders = 12,
+	Anum_vendor_score = 17,
+	Anum_vendor_paused_at = 23,
+	Anum_vendor_paused_until = 24,
+	Anum_vendor_time_zone = 26,
+	Anum_vendor_working_hours = 27
+};
+
+/* How vr_vendor_lock goes about it. */
+typedef struct VrVendorLock
+{
+	bool		wait;			/* for who has the row; else give up: busy */
+	bool		busy;			/* out: others have the row, nothing is known */
+	ItemPointerData tid;		/* out: where the row is; invalid: not locked */
+} VrVendorLock;
+
+extern VrGate vr_vendor_lock(const text *vendor_id, int gates,
+							 const VrQuestion *question, VrVendorLock *lock);
+pg_noreturn extern void vr_vendor_unknown(const text *vendor_id);
+extern void vr_vendor_require(const text *vendor_id);
+extern void vr_vendor_lock_known(const text *vendor_id, VrVendorLock *lock);
 extern void vr_vendor_count_orders(const text *vendor_id,
 								   const ItemPointerData *tid, int change);
+extern void vr_vendor_finish_order(const text *vendor_id,
+								   const ItemPointerData *tid, bool delivered,
+								   Numeric rating);
+extern void vr_vendor_pause(const text *vendor_id, const ItemPointerData *tid,
+							TimestampTz until, const text *reason,
+							TimestampTz now);
+extern bool vr_vendor_resume(const text *vendor_id, const ItemPointerData *tid,
+							 TimestampTz ends, TimestampTz now);
+extern int	vr_vendors_end_pauses(int max, TimestampTz now);
+extern bool vr_vendors_next_resume(TimestampTz now, TimestampTz *when);
+extern void vr_vendor_pause_if_silent(const text *vendor_id, TimestampTz now);
+extern void vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,
+								const text *time_zone, const Jsonb *hours,
+								TimestampTz now);
+extern bool vr_vendor_recount(const text *vendor_id, const char *detail,
+							  TimestampTz now);
 extern text *vr_vendor_id(TupleDesc tupdesc, HeapTuple tuple);
 extern bool vr_vendor_in_use(const text *vendor_id);
 

@@ -27,6 +27,13 @@ CREATE TABLE vendor_routing.vendors (
 	attributes jsonb NOT NULL DEFAULT '{}',
 	created_at timestamptz NOT NULL DEFAULT now(),
 	updated_at timestamptz NOT NULL DEFAULT now(),
+	rating_count integer NOT NULL DEFAULT 0,
+	rating_sum numeric NOT NULL DEFAULT 0,
+	paused_at timestamptz,
+	paused_until timestamptz,
+	pause_reason text,
+	time_zone text,
+	working_hours int4multirange,
 	CONSTRAINT vendors_pkey PRIMARY KEY (vendor_id),
 	CONSTRAINT vendors_phone_key UNIQUE (phone),
 	CONSTRAINT vendors_vendor_id_check CHECK (octet_length(vendor_id) BETWEEN 1 AND 255),
@@ -52,13 +59,23 @@ CREATE TABLE vendor_routing.vendors (
 		CHECK (completed_orders BETWEEN 0 AND total_orders),
 	CONSTRAINT vendors_average_rating_check CHECK (average_rating BETWEEN 0 AND 5),
 	CONSTRAINT vendors_reliability_score_check CHECK (reliability_score BETWEEN 0 AND 100),
-	CONSTRAINT vendors_attributes_check CHECK (jsonb_typeof(attributes) = 'object')
+	CONSTRAINT vendors_attributes_check CHECK (jsonb_typeof(attributes) = 'object'),
+	CONSTRAINT vendors_rating_check CHECK (
+		rating_count >= 0 AND rating_sum BETWEEN 0::numeric AND 5::numeric * rating_count::numeric),
+	CONSTRAINT vendors_pause_check CHECK (paused_until IS NULL OR paused_at IS NOT NULL),
+	CONSTRAINT vendors_time_zone_check CHECK ((time_zone IS NULL) = (working_hours IS NULL)),
+	CONSTRAINT vendors_working_hours_check CHECK (working_hours <@ '{[0,10080)}'::int4multirange)
 ) WITH (fillfactor = 70);
 
 -- The best first, so that the ten best of any number are the first ten read.
 CREATE INDEX vendors_score_idx
 	ON vendor_routing.vendors (score DESC, vendor_id)
 	WHERE is_active AND is_verified;
+
+-- Pauses that end by themselves, and when.
+CREATE INDEX vendors_paused_until_idx
+	ON vendor_routing.vendors (paused_until)
+	WHERE paused_until IS NOT NULL;
 
 COMMENT ON TABLE vendor_routing.vendors IS
 	'Registry of the vendors orders can be offered to';
@@ -82,6 +99,13 @@ COMMENT ON COLUMN vendor_routing.vendors.score IS 'Rank among vendors, 0 to 100:
 COMMENT ON COLUMN vendor_routing.vendors.attributes IS 'Anything else the application wants to keep, a JSON object';
 COMMENT ON COLUMN vendor_routing.vendors.created_at IS 'When the row was made';
 COMMENT ON COLUMN vendor_routing.vendors.updated_at IS 'When the row was last changed by the application';
+COMMENT ON COLUMN vendor_routing.vendors.rating_count IS 'Ratings given to vr_complete; from the first on, average_rating is rating_sum / rating_count';
+COMMENT ON COLUMN vendor_routing.vendors.rating_sum IS 'Sum of the ratings given to vr_complete';
+COMMENT ON COLUMN vendor_routing.vendors.paused_at IS 'When the last pause began; unanswered offers from before do not count towards the next one';
+COMMENT ON COLUMN vendor_routing.vendors.paused_until IS 'Is offered nothing before; infinity: until vr_resume; NULL: not paused';
+COMMENT ON COLUMN vendor_routing.vendors.pause_reason IS 'Why it is, or was last, paused';
+COMMENT ON COLUMN vendor_routing.vendors.time_zone IS 'IANA zone of working_hours';
+COMMENT ON COLUMN vendor_routing.vendors.working_hours IS 'Minutes of the week, from Monday 00:00 local time, in which it is offered orders; NULL: always; see vr_set_hours';
 COMMENT ON CONSTRAINT vendors_pkey ON vendor_routing.vendors IS 'One row per vendor';
 COMMENT ON CONSTRAINT vendors_phone_key ON vendor_routing.vendors IS 'A phone number finds one vendor';
 COMMENT ON CONSTRAINT vendors_vendor_id_check ON vendor_routing.vendors IS 'Ids are 1 to 255 bytes';
@@ -100,6 +124,11 @@ COMMENT ON CONSTRAINT vendors_completed_orders_check ON vendor_routing.vendors I
 COMMENT ON CONSTRAINT vendors_average_rating_check ON vendor_routing.vendors IS '0 to 5';
 COMMENT ON CONSTRAINT vendors_reliability_score_check ON vendor_routing.vendors IS '0 to 100';
 COMMENT ON CONSTRAINT vendors_attributes_check ON vendor_routing.vendors IS 'A JSON object';
+COMMENT ON CONSTRAINT vendors_rating_check ON vendor_routing.vendors IS 'Each rating is 0 to 5';
+COMMENT ON CONSTRAINT vendors_pause_check ON vendor_routing.vendors IS 'A pause has begun';
+COMMENT ON CONSTRAINT vendors_time_zone_check ON vendor_routing.vendors IS 'Working hours are local time somewhere';
+COMMENT ON CONSTRAINT vendors_working_hours_check ON vendor_routing.vendors IS 'A week has 10080 minutes';
+COMMENT ON INDEX vendor_routing.vendors_paused_until_idx IS 'Paused vendors, by when that ends: read by vr_tick';
 COMMENT ON INDEX vendor_routing.vendors_score_idx IS 'Eligible vendors, best first: read by vr_broadcast';
 
 SELECT pg_extension_config_dump('vendor_routing.vendors', '');

@@ -18,6 +18,15 @@ CREATE TABLE vendor_routing.routings (
 	expires_at timestamptz NOT NULL,
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL,
+	waves jsonb NOT NULL DEFAULT '[{"vendors": 10}]',
+	offer_ttl interval,
+	next_wave_at timestamptz,
+	excluded_vendor_ids text[],
+	releases integer NOT NULL DEFAULT 0,
+	confirm_within interval,
+	confirm_by timestamptz,
+	confirmed_at timestamptz,
+	outcome text,
 	CONSTRAINT routings_pkey PRIMARY KEY (routing_id),
 	CONSTRAINT routings_routing_id_check CHECK (routing_id = @extschema@.vr_routing_id(order_id)),
 	CONSTRAINT routings_order_id_check CHECK (octet_length(order_id) BETWEEN 1 AND 255),
@@ -42,6 +51,14 @@ CREATE TABLE vendor_routing.routings (
 		(status <> 'PENDING' OR next_deadline IS NOT NULL)
 		AND (next_deadline IS NULL OR isfinite(next_deadline))
 		AND isfinite(expires_at)),
+	CONSTRAINT routings_waves_check CHECK (jsonb_typeof(waves) = 'array'),
+	CONSTRAINT routings_next_wave_at_check CHECK (isfinite(next_wave_at)),
+	CONSTRAINT routings_releases_check CHECK (releases BETWEEN 0 AND greatest(round, 1) - 1),
+	CONSTRAINT routings_confirm_check CHECK (
+		isfinite(confirm_by)
+		AND (locked_vendor_id IS NOT NULL OR confirm_by IS NULL AND confirmed_at IS NULL)),
+	CONSTRAINT routings_outcome_check CHECK (
+		outcome IS NULL OR status = 'COMPLETED' AND outcome IN ('DELIVERED', 'FAILED')),
 	CONSTRAINT routings_round_check CHECK (round >= 1),
 	CONSTRAINT routings_wave_check CHECK (wave >= 1),
 	CONSTRAINT routings_version_check CHECK (version >= 1)
@@ -70,10 +87,19 @@ COMMENT ON COLUMN vendor_routing.routings.wave IS 'Latest wave of offers in this
 COMMENT ON COLUMN vendor_routing.routings.locked_vendor_id IS 'The vendor who won';
 COMMENT ON COLUMN vendor_routing.routings.locked_at IS 'When it won';
 COMMENT ON COLUMN vendor_routing.routings.version IS 'Counts the changes of this row, from 1';
-COMMENT ON COLUMN vendor_routing.routings.next_deadline IS 'When vr_timeout has work here at the earliest; may be left behind by an accept';
+COMMENT ON COLUMN vendor_routing.routings.next_deadline IS 'When vr_tick has work here at the earliest; may be left behind by an accept';
 COMMENT ON COLUMN vendor_routing.routings.expires_at IS 'When the order stops looking for a vendor';
 COMMENT ON COLUMN vendor_routing.routings.created_at IS 'When the order was first broadcast';
 COMMENT ON COLUMN vendor_routing.routings.updated_at IS 'When the row was last changed';
+COMMENT ON COLUMN vendor_routing.routings.waves IS 'The broadcast policy it started with: an array of waves, see vr_broadcast';
+COMMENT ON COLUMN vendor_routing.routings.offer_ttl IS 'Time a vendor has to answer an offer; NULL: vendor_routing.offer_ttl';
+COMMENT ON COLUMN vendor_routing.routings.next_wave_at IS 'When the next wave opens at the latest; NULL: there is none in this round';
+COMMENT ON COLUMN vendor_routing.routings.excluded_vendor_ids IS 'Vendors that are not invited again; NULL: none';
+COMMENT ON COLUMN vendor_routing.routings.releases IS 'How often a winner has backed out, or did not confirm';
+COMMENT ON COLUMN vendor_routing.routings.confirm_within IS 'Time a winner has to confirm; NULL: need not';
+COMMENT ON COLUMN vendor_routing.routings.confirm_by IS 'Until when the winner must confirm; NULL: need not';
+COMMENT ON COLUMN vendor_routing.routings.confirmed_at IS 'When the winner confirmed; NULL: has not';
+COMMENT ON COLUMN vendor_routing.routings.outcome IS 'How it was completed: DELIVERED or FAILED; NULL: it is not completed, or was by hand';
 COMMENT ON CONSTRAINT routings_pkey ON vendor_routing.routings IS 'One row per routing';
 COMMENT ON CONSTRAINT routings_routing_id_check ON vendor_routing.routings IS 'One routing per order, by construction';
 COMMENT ON CONSTRAINT routings_order_id_check ON vendor_routing.routings IS 'Ids are 1 to 255 bytes';
@@ -85,6 +111,11 @@ COMMENT ON CONSTRAINT routings_payload_check ON vendor_routing.routings IS 'A JS
 COMMENT ON CONSTRAINT routings_status_check ON vendor_routing.routings IS 'The states of the state machine';
 COMMENT ON CONSTRAINT routings_locked_check ON vendor_routing.routings IS 'An order that is taken has a winner, an open one has none; a cancelled one keeps whom it had';
 COMMENT ON CONSTRAINT routings_next_deadline_check ON vendor_routing.routings IS 'An open order has a deadline: it cannot stay open for ever';
+COMMENT ON CONSTRAINT routings_waves_check ON vendor_routing.routings IS 'An array of waves';
+COMMENT ON CONSTRAINT routings_next_wave_at_check ON vendor_routing.routings IS 'A wave that never comes is not planned';
+COMMENT ON CONSTRAINT routings_releases_check ON vendor_routing.routings IS 'Each release starts a round';
+COMMENT ON CONSTRAINT routings_confirm_check ON vendor_routing.routings IS 'Only who has the order confirms it, and not for ever';
+COMMENT ON CONSTRAINT routings_outcome_check ON vendor_routing.routings IS 'Only what is completed has an outcome';
 COMMENT ON CONSTRAINT routings_round_check ON vendor_routing.routings IS 'Counts from 1';
 COMMENT ON CONSTRAINT routings_wave_check ON vendor_routing.routings IS 'Counts from 1';
 COMMENT ON CONSTRAINT routings_version_check ON vendor_routing.routings IS 'Counts from 1';

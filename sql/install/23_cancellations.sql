@@ -1,3 +1,4 @@
+-- src/cancellation.c reads this table by column number: new columns go last.
 CREATE TABLE vendor_routing.cancellations (
 	routing_id uuid NOT NULL,
 	round integer NOT NULL,
@@ -10,7 +11,7 @@ CREATE TABLE vendor_routing.cancellations (
 	CONSTRAINT cancellations_round_check CHECK (round >= 1),
 	CONSTRAINT cancellations_vendor_id_check CHECK (octet_length(vendor_id) BETWEEN 1 AND 255),
 	CONSTRAINT cancellations_reason_check CHECK (
-		reason IN ('ANOTHER_VENDOR_ACCEPTED', 'ORDER_CANCELLED', 'ORDER_EXPIRED'))
+		reason IN ('ANOTHER_VENDOR_ACCEPTED', 'ORDER_CANCELLED', 'ORDER_EXPIRED', 'RELEASED', 'NO_CONFIRM'))
 ) WITH (fillfactor = 90);
 
 COMMENT ON TABLE vendor_routing.cancellations IS
@@ -18,7 +19,7 @@ COMMENT ON TABLE vendor_routing.cancellations IS
 COMMENT ON COLUMN vendor_routing.cancellations.routing_id IS 'Routing the cancelled offer belongs to';
 COMMENT ON COLUMN vendor_routing.cancellations.round IS 'Round of the cancelled offer';
 COMMENT ON COLUMN vendor_routing.cancellations.vendor_id IS 'Vendor whose offer is cancelled';
-COMMENT ON COLUMN vendor_routing.cancellations.reason IS 'ANOTHER_VENDOR_ACCEPTED, ORDER_CANCELLED or ORDER_EXPIRED';
+COMMENT ON COLUMN vendor_routing.cancellations.reason IS 'ANOTHER_VENDOR_ACCEPTED, ORDER_CANCELLED or ORDER_EXPIRED; to a winner who lost it again RELEASED or NO_CONFIRM';
 COMMENT ON COLUMN vendor_routing.cancellations.created_at IS 'When it was decided, in the transaction that decided it';
 COMMENT ON COLUMN vendor_routing.cancellations.sent_at IS 'When the message went out; NULL: not yet';
 COMMENT ON COLUMN vendor_routing.cancellations.confirmed_at IS 'When its delivery was confirmed; NULL: not yet';

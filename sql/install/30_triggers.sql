@@ -70,6 +70,19 @@ COMMENT ON TRIGGER guard_truncate ON vendor_routing.events IS
 ALTER TABLE vendor_routing.events ENABLE ALWAYS TRIGGER guard_change;
 ALTER TABLE vendor_routing.events ENABLE ALWAYS TRIGGER guard_truncate;
 
+CREATE TRIGGER guard_change
+	BEFORE UPDATE OR DELETE ON vendor_routing.vendor_events
+	FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept();
+COMMENT ON TRIGGER guard_change ON vendor_routing.vendor_events IS
+	'What happened has happened';
+CREATE TRIGGER guard_truncate
+	BEFORE TRUNCATE ON vendor_routing.vendor_events
+	FOR EACH STATEMENT EXECUTE FUNCTION vendor_routing.guard_kept();
+COMMENT ON TRIGGER guard_truncate ON vendor_routing.vendor_events IS
+	'What happened has happened';
+ALTER TABLE vendor_routing.vendor_events ENABLE ALWAYS TRIGGER guard_change;
+ALTER TABLE vendor_routing.vendor_events ENABLE ALWAYS TRIGGER guard_truncate;
+
 CREATE TRIGGER guard_delete
 	BEFORE DELETE ON vendor_routing.responses
 	FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept();

@@ -13,7 +13,7 @@ SELECT
 		WHEN 'PENDING' THEN 'PENDING_BIDS'
 		WHEN 'EXHAUSTED' THEN 'PENDING_BIDS'
 		WHEN 'LOCKED' THEN 'VENDOR_ACCEPTED'
-		WHEN 'COMPLETED' THEN 'DELIVERED'
+		WHEN 'COMPLETED' THEN coalesce(t.outcome, 'DELIVERED')
 		WHEN 'CANCELLED' THEN 'CANCELLED'
 		WHEN 'EXPIRED' THEN 'FAILED'
 	END AS order_status,
@@ -32,7 +32,12 @@ SELECT
 	n.pending_count,
 	n.cancelled_count,
 	t.created_at,
-	t.updated_at
+	t.updated_at,
+	t.next_wave_at,
+	t.releases,
+	t.confirm_by,
+	t.confirmed_at,
+	t.outcome
 FROM vendor_routing.routings AS t
 LEFT JOIN vendor_routing.vendors AS w ON w.vendor_id = t.locked_vendor_id
 CROSS JOIN LATERAL (

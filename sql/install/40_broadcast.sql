@@ -9,6 +9,9 @@ CREATE FUNCTION @extschema@.vr_broadcast(
 	vendors text[] DEFAULT NULL,
 	max_vendors integer DEFAULT NULL,
 	ttl interval DEFAULT NULL,
+	waves jsonb DEFAULT NULL,
+	policy text DEFAULT NULL,
+	confirm_within interval DEFAULT NULL,
 	OUT routing_id uuid,
 	OUT vendor_count integer,
 	OUT invited jsonb,
@@ -16,6 +19,6 @@ CREATE FUNCTION @extschema@.vr_broadcast(
 RETURNS record
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'vr_broadcast';
-COMMENT ON FUNCTION @extschema@.vr_broadcast(text, text, text, numeric, double precision, double precision, jsonb, text[], integer, interval) IS
+COMMENT ON FUNCTION @extschema@.vr_broadcast(text, text, text, numeric, double precision, double precision, jsonb, text[], integer, interval, jsonb, text, interval) IS
 	'Offers an order to the best eligible vendors, or to those named; the same order again returns the same routing';
-REVOKE ALL ON FUNCTION @extschema@.vr_broadcast(text, text, text, numeric, double precision, double precision, jsonb, text[], integer, interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.vr_broadcast(text, text, text, numeric, double precision, double precision, jsonb, text[], integer, interval, jsonb, text, interval) FROM PUBLIC;

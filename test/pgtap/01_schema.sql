@@ -11,7 +11,7 @@
 -- table without a comment is found without this file being told of it.
 
 BEGIN;
-SELECT plan(231);
+SELECT plan(322);
 
 -- The members of the extension, and of which kind.
 CREATE TEMP VIEW member AS
@@ -60,15 +60,16 @@ SELECT set_eq(
 		FROM member_relation AS r JOIN pg_class AS c USING (oid)
 		WHERE c.relnamespace = 'vendor_routing'::regnamespace$$,
 	ARRAY['r vendors', 'r routings', 'r responses', 'r cancellations', 'r events',
-		'v routing_status'],
-	'the schema vendor_routing has the five tables and one view');
+		'r vendor_events', 'r policies', 'r blocklist', 'v routing_status'],
+	'the schema vendor_routing has these tables and one view');
 SELECT set_eq(
 	$$SELECT c.relname
 		FROM member_relation AS r JOIN pg_class AS c USING (oid)
 		WHERE c.relnamespace <> 'vendor_routing'::regnamespace$$,
 	ARRAY['vr_routing_status', 'vr_open_routings', 'vr_vendor_offers',
-		'vr_vendor_performance', 'vr_cancellations', 'vr_events']::name[],
-	'outside of it there are the six views');
+		'vr_vendor_performance', 'vr_cancellations', 'vr_events', 'vr_vendor_events',
+		'vr_policies', 'vr_blocklist']::name[],
+	'outside of it there are these views');
 SELECT set_eq(
 	$$SELECT c.relname::text
 		FROM pg_extension AS e, unnest(e.extconfig) AS t (id) JOIN pg_class AS c ON c.oid = t.id
@@ -109,6 +110,13 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('vendors', 'attributes', 'jsonb', false, '{}'),
 	('vendors', 'created_at', 'timestamp with time zone', false, 'now()'),
 	('vendors', 'updated_at', 'timestamp with time zone', false, 'now()'),
+	('vendors', 'rating_count', 'integer', false, '0'),
+	('vendors', 'rating_sum', 'numeric', false, '0'),
+	('vendors', 'paused_at', 'timestamp with time zone', true, NULL),
+	('vendors', 'paused_until', 'timestamp with time zone', true, NULL),
+	('vendors', 'pause_reason', 'text', true, NULL),
+	('vendors', 'time_zone', 'text', true, NULL),
+	('vendors', 'working_hours', 'int4multirange', true, NULL),
 	('routings', 'routing_id', 'uuid', false, NULL),
 	('routings', 'order_id', 'text', false, NULL),
 	('routings', 'retailer_id', 'text', false, NULL),
@@ -127,6 +135,15 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('routings', 'expires_at', 'timestamp with time zone', false, NULL),
 	('routings', 'created_at', 'timestamp with time zone', false, NULL),
 	('routings', 'updated_at', 'timestamp with time zone', false, NULL),
+	('routings', 'waves', 'jsonb', false, '[{"vendors": 10}]'),
+	('routings', 'offer_ttl', 'interval', true, NULL),
+	('routings', 'next_wave_at', 'timestamp with time zone', true, NULL),
+	('routings', 'excluded_vendor_ids', 'text[]', true, NULL),
+	('routings', 'releases', 'integer', false, '0'),
+	('routings', 'confirm_within', 'interval', true, NULL),
+	('routings', 'confirm_by', 'timestamp with time zone', true, NULL),
+	('routings', 'confirmed_at', 'timestamp with time zone', true, NULL),
+	('routings', 'outcome', 'text', true, NULL),
 	('responses', 'routing_id', 'uuid', false, NULL),
 	('responses', 'round', 'integer', false, NULL),
 	('responses', 'vendor_id', 'text', false, NULL),
@@ -139,6 +156,7 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('responses', 'responded_at', 'timestamp with time zone', true, NULL),
 	('responses', 'reason', 'text', true, NULL),
 	('responses', 'payload', 'jsonb', true, NULL),
+	('responses', 'decline_code', 'text', true, NULL),
 	('cancellations', 'routing_id', 'uuid', false, NULL),
 	('cancellations', 'round', 'integer', false, NULL),
 	('cancellations', 'vendor_id', 'text', false, NULL),
@@ -152,7 +170,21 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('events', 'event_type', 'text', false, NULL),
 	('events', 'vendor_id', 'text', true, NULL),
 	('events', 'payload', 'jsonb', true, NULL),
-	('events', 'occurred_at', 'timestamp with time zone', false, NULL);
+	('events', 'occurred_at', 'timestamp with time zone', false, NULL),
+	('vendor_events', 'vendor_id', 'text', false, NULL),
+	('vendor_events', 'event_id', 'uuid', false, NULL),
+	('vendor_events', 'event_type', 'text', false, NULL),
+	('vendor_events', 'payload', 'jsonb', true, NULL),
+	('vendor_events', 'occurred_at', 'timestamp with time zone', false, NULL),
+	('policies', 'policy', 'text', false, NULL),
+	('policies', 'waves', 'jsonb', false, NULL),
+	('policies', 'offer_ttl', 'interval', true, NULL),
+	('policies', 'confirm_within', 'interval', true, NULL),
+	('policies', 'updated_at', 'timestamp with time zone', false, 'now()'),
+	('blocklist', 'retailer_id', 'text', false, NULL),
+	('blocklist', 'vendor_id', 'text', false, NULL),
+	('blocklist', 'reason', 'text', true, NULL),
+	('blocklist', 'created_at', 'timestamp with time zone', false, 'now()');
 
 SELECT has_table('vendor_routing', tab, 'table ' || tab)
 FROM (SELECT tab, min(position) AS first FROM expected_column GROUP BY tab) AS t
@@ -203,14 +235,21 @@ SELECT col_is_pk('vendor_routing', 'cancellations', ARRAY['routing_id', 'round',
 	'one cancellation per vendor and round');
 SELECT col_is_pk('vendor_routing', 'events', ARRAY['routing_id', 'event_id']::name[],
 	'one row per event');
+SELECT col_is_pk('vendor_routing', 'vendor_events', ARRAY['vendor_id', 'event_id']::name[],
+	'one row per event of a vendor');
+SELECT col_is_pk('vendor_routing', 'policies', ARRAY['policy']::name[], 'one row per policy');
+SELECT col_is_pk('vendor_routing', 'blocklist', ARRAY['retailer_id', 'vendor_id']::name[],
+	'a vendor is blocked or is not');
 SELECT col_is_unique('vendor_routing', 'vendors', ARRAY['phone']::name[], 'one vendor per phone');
 SELECT is_empty(
 	$$SELECT c.conrelid::regclass, c.conname
 		FROM pg_constraint AS c JOIN member_relation AS r ON r.oid = c.conrelid
-		WHERE c.contype = 'p' AND c.conrelid <> 'vendor_routing.vendors'::regclass
+		WHERE c.contype = 'p'
+			AND EXISTS (SELECT 1 FROM pg_attribute
+				WHERE attrelid = c.conrelid AND attname = 'routing_id')
 			AND (SELECT attname FROM pg_attribute
 				WHERE attrelid = c.conrelid AND attnum = c.conkey[1]) <> 'routing_id'$$,
-	'every primary key but that of vendors starts with routing_id');
+	'the primary key of everything that belongs to a routing starts with routing_id');
 
 -- NOT NULL has rows here too from version 18 on: those are above.
 SELECT set_eq(
@@ -225,19 +264,30 @@ SELECT set_eq(
 		'vendors_current_orders_check', 'vendors_total_orders_check',
 		'vendors_completed_orders_check', 'vendors_average_rating_check',
 		'vendors_reliability_score_check', 'vendors_attributes_check',
+		'vendors_rating_check', 'vendors_pause_check', 'vendors_time_zone_check',
+		'vendors_working_hours_check',
 		'routings_pkey', 'routings_routing_id_check', 'routings_order_id_check',
 		'routings_retailer_id_check', 'routings_product_check',
 		'routings_amount_check', 'routings_place_check', 'routings_payload_check',
 		'routings_status_check', 'routings_locked_check',
 		'routings_next_deadline_check', 'routings_round_check',
-		'routings_wave_check', 'routings_version_check',
+		'routings_wave_check', 'routings_version_check', 'routings_waves_check',
+		'routings_next_wave_at_check', 'routings_releases_check',
+		'routings_confirm_check', 'routings_outcome_check',
 		'responses_pkey', 'responses_response_check',
 		'responses_responded_at_check', 'responses_expires_at_check',
 		'responses_rank_check', 'responses_round_check',
 		'responses_vendor_id_check', 'responses_payload_check',
+		'responses_decline_code_check',
 		'cancellations_pkey', 'cancellations_round_check',
 		'cancellations_vendor_id_check', 'cancellations_reason_check',
-		'events_pkey', 'events_event_type_check', 'events_payload_check']::name[],
+		'events_pkey', 'events_event_type_check', 'events_payload_check',
+		'vendor_events_pkey', 'vendor_events_vendor_id_check',
+		'vendor_events_event_type_check', 'vendor_events_payload_check',
+		'policies_pkey', 'policies_policy_check', 'policies_waves_check',
+		'policies_offer_ttl_check', 'policies_confirm_within_check',
+		'blocklist_pkey', 'blocklist_retailer_id_check',
+		'blocklist_vendor_id_check']::name[],
 	'the constraints are these (02_constraints.sql breaks each of them)');
 SELECT is_empty(
 	$$SELECT conrelid::regclass, conname FROM pg_constraint AS c
@@ -246,13 +296,21 @@ SELECT is_empty(
 	'every constraint is validated and checked at once');
 
 SELECT indexes_are('vendor_routing', 'vendors',
-	ARRAY['vendors_pkey', 'vendors_phone_key', 'vendors_score_idx']::name[]);
+	ARRAY['vendors_pkey', 'vendors_phone_key', 'vendors_score_idx',
+		'vendors_paused_until_idx']::name[]);
 SELECT indexes_are('vendor_routing', 'routings',
 	ARRAY['routings_pkey', 'routings_next_deadline_idx']::name[]);
 SELECT indexes_are('vendor_routing', 'responses',
 	ARRAY['responses_pkey', 'responses_vendor_id_expires_at_idx']::name[]);
 SELECT indexes_are('vendor_routing', 'cancellations', ARRAY['cancellations_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'events', ARRAY['events_pkey']::name[]);
+SELECT indexes_are('vendor_routing', 'vendor_events', ARRAY['vendor_events_pkey']::name[]);
+SELECT indexes_are('vendor_routing', 'policies', ARRAY['policies_pkey']::name[]);
+SELECT indexes_are('vendor_routing', 'blocklist', ARRAY['blocklist_pkey']::name[]);
+SELECT is(
+	pg_get_indexdef('vendor_routing.vendors_paused_until_idx'::regclass),
+	'CREATE INDEX vendors_paused_until_idx ON vendor_routing.vendors USING btree (paused_until) WHERE (paused_until IS NOT NULL)',
+	'the pauses that end next come first in an index');
 SELECT is(
 	pg_get_indexdef('vendor_routing.vendors_score_idx'::regclass),
 	'CREATE INDEX vendors_score_idx ON vendor_routing.vendors USING btree (score DESC, vendor_id) WHERE (is_active AND is_verified)',
@@ -272,11 +330,11 @@ SELECT is_empty(
 			AND (a.attnum = ANY (i.indkey)
 				OR pg_get_expr(i.indpred, i.indrelid) ~ ('\m' || a.attname || '\M'))
 		WHERE a.attrelid = 'vendor_routing.routings'::regclass
-			AND a.attname IN ('status', 'locked_vendor_id', 'locked_at', 'version', 'updated_at')
+			AND a.attname IN ('status', 'locked_vendor_id', 'locked_at', 'version', 'updated_at', 'confirm_by')
 			OR a.attrelid = 'vendor_routing.responses'::regclass
-			AND a.attname IN ('response', 'responded_at', 'reason', 'payload')
+			AND a.attname IN ('response', 'responded_at', 'reason', 'payload', 'decline_code')
 			OR a.attrelid = 'vendor_routing.vendors'::regclass
-			AND a.attname = 'current_orders'$$,
+			AND a.attname IN ('current_orders', 'paused_at', 'rating_sum')$$,
 	'no index has a column that an accept changes (HOT updates)');
 
 SELECT is_empty(
@@ -315,6 +373,8 @@ SELECT set_eq(
 		'CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON vendor_routing.vendors FOR EACH STATEMENT EXECUTE FUNCTION vendor_routing.guard_vendors()',
 		'CREATE TRIGGER guard_change BEFORE DELETE OR UPDATE ON vendor_routing.events FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept()',
 		'CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON vendor_routing.events FOR EACH STATEMENT EXECUTE FUNCTION vendor_routing.guard_kept()',
+		'CREATE TRIGGER guard_change BEFORE DELETE OR UPDATE ON vendor_routing.vendor_events FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept()',
+		'CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON vendor_routing.vendor_events FOR EACH STATEMENT EXECUTE FUNCTION vendor_routing.guard_kept()',
 		'CREATE TRIGGER guard_delete BEFORE DELETE ON vendor_routing.responses FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept()',
 		'CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON vendor_routing.responses FOR EACH STATEMENT EXECUTE FUNCTION vendor_routing.guard_kept()',
 		'CREATE TRIGGER guard_delete BEFORE DELETE ON vendor_routing.cancellations FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept()',
@@ -330,10 +390,12 @@ SELECT is_empty(
 	'every trigger is ENABLE ALWAYS');
 SELECT is_empty(
 	$$SELECT r.oid::regclass FROM member_relation AS r
-		WHERE r.relkind = 'r' AND NOT EXISTS (
+		WHERE r.relkind = 'r'
+			AND r.oid NOT IN ('vendor_routing.policies'::regclass, 'vendor_routing.blocklist'::regclass)
+			AND NOT EXISTS (
 			SELECT 1 FROM pg_trigger AS t
 			WHERE t.tgrelid = r.oid AND t.tgtype & 32 <> 0 AND t.tgenabled = 'A')$$,
-	'every table is guarded against TRUNCATE');
+	'every table of what happened is guarded against TRUNCATE');
 
 -- Functions -------------------------------------------------------------------
 
@@ -345,14 +407,30 @@ SELECT set_eq(
 		(false, 'vr_version', '', 'text'),
 		(false, 'vr_routing_id', 'order_id text', 'uuid'),
 		(false, 'vr_distance_km', 'latitude1 double precision, longitude1 double precision, latitude2 double precision, longitude2 double precision', 'double precision'),
-		(false, 'vr_broadcast', 'order_id text, retailer_id text, product text, amount numeric, latitude double precision, longitude double precision, payload jsonb, vendors text[], max_vendors integer, ttl interval, OUT routing_id uuid, OUT vendor_count integer, OUT invited jsonb, OUT created boolean', 'record'),
+		(false, 'vr_broadcast', 'order_id text, retailer_id text, product text, amount numeric, latitude double precision, longitude double precision, payload jsonb, vendors text[], max_vendors integer, ttl interval, waves jsonb, policy text, confirm_within interval, OUT routing_id uuid, OUT vendor_count integer, OUT invited jsonb, OUT created boolean', 'record'),
 		(false, 'vr_accept', 'routing_id uuid, vendor_id text, payload jsonb, OUT accepted boolean, OUT reason text, OUT locked_vendor_id text, OUT locked_at timestamp with time zone, OUT order_id text, OUT version integer', 'record'),
-		(false, 'vr_respond', 'routing_id uuid, vendor_id text, response text, reason text, payload jsonb, OUT response_recorded text, OUT responded_at timestamp with time zone, OUT recorded boolean', 'record'),
+		(false, 'vr_respond', 'routing_id uuid, vendor_id text, response text, reason text, payload jsonb, decline_code text, OUT response_recorded text, OUT responded_at timestamp with time zone, OUT recorded boolean', 'record'),
 		(false, 'vr_cancel', 'routing_id uuid, reason text, OUT cancelled boolean, OUT cancelled_count integer', 'record'),
 		(false, 'vr_send_cancellations', 'routing_id uuid, OUT cancelled_count integer, OUT losers integer, OUT non_responders integer', 'record'),
 		(false, 'vr_timeout', 'routing_id uuid, ttl interval, OUT timed_out integer, OUT locked_vendor_id text, OUT status text', 'record'),
 		(false, 'vr_status', 'routing_id uuid', 'jsonb'),
 		(false, 'vr_history', 'order_id text, OUT occurred_at timestamp with time zone, OUT event_type text, OUT vendor_id text, OUT payload jsonb, OUT event_id uuid', 'SETOF record'),
+		(false, 'vr_check_waves', 'waves jsonb', 'boolean'),
+		(false, 'vr_tick', 'max integer, OUT timed_out integer, OUT awarded integer, OUT waves_opened integer, OUT exhausted integer, OUT expired integer, OUT released integer, OUT resumed integer, OUT failed integer, OUT processed integer, OUT next_due timestamp with time zone', 'record'),
+		(false, 'vr_release', 'routing_id uuid, vendor_id text, reason text, OUT released boolean, OUT status text, OUT round integer, OUT vendor_count integer', 'record'),
+		(false, 'vr_confirm', 'routing_id uuid, vendor_id text, OUT confirmed boolean, OUT confirmed_at timestamp with time zone', 'record'),
+		(false, 'vr_retry', 'routing_id uuid, exclude_declined boolean, waves jsonb, OUT retried boolean, OUT round integer, OUT vendor_count integer, OUT invited jsonb', 'record'),
+		(false, 'vr_assign', 'routing_id uuid, vendor_id text, actor text, force boolean, OUT accepted boolean, OUT reason text, OUT locked_vendor_id text, OUT locked_at timestamp with time zone, OUT order_id text, OUT version integer', 'record'),
+		(false, 'vr_complete', 'routing_id uuid, outcome text, rating numeric, OUT completed boolean, OUT outcome_recorded text, OUT vendor_id text', 'record'),
+		(false, 'vr_pause', 'vendor_id text, until timestamp with time zone, reason text, OUT paused_until timestamp with time zone', 'timestamp with time zone'),
+		(false, 'vr_resume', 'vendor_id text', 'boolean'),
+		(false, 'vr_set_hours', 'vendor_id text, time_zone text, hours jsonb', 'void'),
+		(false, 'vr_block', 'retailer_id text, vendor_id text, reason text', 'boolean'),
+		(false, 'vr_unblock', 'retailer_id text, vendor_id text', 'boolean'),
+		(false, 'vr_set_policy', 'policy text, waves jsonb, offer_ttl interval, confirm_within interval', 'void'),
+		(false, 'vr_drop_policy', 'policy text', 'boolean'),
+		(false, 'vr_explain', 'order_id text, vendor_id text, OUT gate text, OUT passed boolean, OUT found text, OUT needed text', 'SETOF record'),
+		(false, 'vr_check', 'repair boolean, OUT violation text, OUT order_id text, OUT vendor_id text, OUT detail text, OUT repaired boolean', 'SETOF record'),
 		(true, 'guard_routings', '', 'trigger'),
 		(true, 'guard_vendors', '', 'trigger'),
 		(true, 'guard_kept', '', 'trigger')$$,
@@ -361,12 +439,21 @@ SELECT set_eq(
 	$$SELECT p.proname::text, pg_get_function_arguments(p.oid)
 		FROM member_function AS p WHERE p.pronargdefaults > 0$$,
 	$$VALUES
-		('vr_broadcast', 'order_id text, retailer_id text, product text DEFAULT NULL::text, amount numeric DEFAULT NULL::numeric, latitude double precision DEFAULT NULL::double precision, longitude double precision DEFAULT NULL::double precision, payload jsonb DEFAULT NULL::jsonb, vendors text[] DEFAULT NULL::text[], max_vendors integer DEFAULT NULL::integer, ttl interval DEFAULT NULL::interval, OUT routing_id uuid, OUT vendor_count integer, OUT invited jsonb, OUT created boolean'),
+		('vr_broadcast', 'order_id text, retailer_id text, product text DEFAULT NULL::text, amount numeric DEFAULT NULL::numeric, latitude double precision DEFAULT NULL::double precision, longitude double precision DEFAULT NULL::double precision, payload jsonb DEFAULT NULL::jsonb, vendors text[] DEFAULT NULL::text[], max_vendors integer DEFAULT NULL::integer, ttl interval DEFAULT NULL::interval, waves jsonb DEFAULT NULL::jsonb, policy text DEFAULT NULL::text, confirm_within interval DEFAULT NULL::interval, OUT routing_id uuid, OUT vendor_count integer, OUT invited jsonb, OUT created boolean'),
 		('vr_accept', 'routing_id uuid, vendor_id text, payload jsonb DEFAULT NULL::jsonb, OUT accepted boolean, OUT reason text, OUT locked_vendor_id text, OUT locked_at timestamp with time zone, OUT order_id text, OUT version integer'),
-		('vr_respond', 'routing_id uuid, vendor_id text, response text, reason text DEFAULT NULL::text, payload jsonb DEFAULT NULL::jsonb, OUT response_recorded text, OUT responded_at timestamp with time zone, OUT recorded boolean'),
+		('vr_respond', 'routing_id uuid, vendor_id text, response text, reason text DEFAULT NULL::text, payload jsonb DEFAULT NULL::jsonb, decline_code text DEFAULT NULL::text, OUT response_recorded text, OUT responded_at timestamp with time zone, OUT recorded boolean'),
 		('vr_cancel', 'routing_id uuid, reason text DEFAULT NULL::text, OUT cancelled boolean, OUT cancelled_count integer'),
-		('vr_timeout', 'routing_id uuid, ttl interval DEFAULT NULL::interval, OUT timed_out integer, OUT locked_vendor_id text, OUT status text')$$,
-	'what may be left out is NULL then');
+		('vr_timeout', 'routing_id uuid, ttl interval DEFAULT NULL::interval, OUT timed_out integer, OUT locked_vendor_id text, OUT status text'),
+		('vr_tick', 'max integer DEFAULT 1000, OUT timed_out integer, OUT awarded integer, OUT waves_opened integer, OUT exhausted integer, OUT expired integer, OUT released integer, OUT resumed integer, OUT failed integer, OUT processed integer, OUT next_due timestamp with time zone'),
+		('vr_release', 'routing_id uuid, vendor_id text, reason text DEFAULT NULL::text, OUT released boolean, OUT status text, OUT round integer, OUT vendor_count integer'),
+		('vr_retry', 'routing_id uuid, exclude_declined boolean DEFAULT false, waves jsonb DEFAULT NULL::jsonb, OUT retried boolean, OUT round integer, OUT vendor_count integer, OUT invited jsonb'),
+		('vr_assign', 'routing_id uuid, vendor_id text, actor text, force boolean DEFAULT false, OUT accepted boolean, OUT reason text, OUT locked_vendor_id text, OUT locked_at timestamp with time zone, OUT order_id text, OUT version integer'),
+		('vr_complete', 'routing_id uuid, outcome text DEFAULT ''DELIVERED''::text, rating numeric DEFAULT NULL::numeric, OUT completed boolean, OUT outcome_recorded text, OUT vendor_id text'),
+		('vr_pause', 'vendor_id text, until timestamp with time zone DEFAULT NULL::timestamp with time zone, reason text DEFAULT NULL::text, OUT paused_until timestamp with time zone'),
+		('vr_block', 'retailer_id text, vendor_id text, reason text DEFAULT NULL::text'),
+		('vr_set_policy', 'policy text, waves jsonb, offer_ttl interval DEFAULT NULL::interval, confirm_within interval DEFAULT NULL::interval'),
+		('vr_check', 'repair boolean DEFAULT false, OUT violation text, OUT order_id text, OUT vendor_id text, OUT detail text, OUT repaired boolean')$$,
+	'what may be left out, and what it is then');
 SELECT set_eq(
 	$$SELECT p.proname::text, l.lanname::text, p.provolatile::text, p.proparallel::text, p.proisstrict
 		FROM member_function AS p JOIN pg_language AS l ON l.oid = p.prolang$$,
@@ -382,6 +469,22 @@ SELECT set_eq(
 		('vr_timeout', 'c', 'v', 'u', false),
 		('vr_status', 'c', 's', 'r', false),
 		('vr_history', 'c', 's', 'r', false),
+		('vr_check_waves', 'c', 'i', 's', true),
+		('vr_tick', 'c', 'v', 'u', false),
+		('vr_release', 'c', 'v', 'u', false),
+		('vr_confirm', 'c', 'v', 'u', false),
+		('vr_retry', 'c', 'v', 'u', false),
+		('vr_assign', 'c', 'v', 'u', false),
+		('vr_complete', 'c', 'v', 'u', false),
+		('vr_pause', 'c', 'v', 'u', false),
+		('vr_resume', 'c', 'v', 'u', false),
+		('vr_set_hours', 'c', 'v', 'u', false),
+		('vr_block', 'c', 'v', 'u', false),
+		('vr_unblock', 'c', 'v', 'u', false),
+		('vr_set_policy', 'c', 'v', 'u', false),
+		('vr_drop_policy', 'c', 'v', 'u', false),
+		('vr_explain', 'c', 's', 'r', false),
+		('vr_check', 'c', 'v', 'u', false),
 		('guard_routings', 'c', 'v', 'u', false),
 		('guard_vendors', 'c', 'v', 'u', false),
 		('guard_kept', 'c', 'v', 'u', false)$$,
@@ -411,7 +514,8 @@ SELECT columns_are('vr_routing_status', ARRAY['routing_id', 'order_id', 'retaile
 	'product', 'amount', 'status', 'order_status', 'locked_vendor_id',
 	'locked_vendor_name', 'locked_at', 'version', 'round', 'wave', 'expires_at',
 	'total_vendors', 'accepted_count', 'rejected_count', 'timeout_count',
-	'error_count', 'pending_count', 'cancelled_count', 'created_at', 'updated_at']::name[]);
+	'error_count', 'pending_count', 'cancelled_count', 'created_at', 'updated_at',
+	'next_wave_at', 'releases', 'confirm_by', 'confirmed_at', 'outcome']::name[]);
 SELECT columns_are('vr_open_routings', ARRAY['routing_id', 'order_id', 'retailer_id',
 	'product', 'amount', 'status', 'round', 'wave', 'next_deadline', 'expires_at',
 	'created_at', 'open_for', 'overdue']::name[]);
@@ -421,11 +525,18 @@ SELECT columns_are('vr_vendor_offers', ARRAY['vendor_id', 'routing_id', 'order_i
 SELECT columns_are('vr_vendor_performance', ARRAY['vendor_id', 'name', 'is_active',
 	'is_verified', 'score', 'capacity', 'current_orders', 'total_orders',
 	'completed_orders', 'average_rating', 'reliability_score', 'offers', 'accepts',
-	'rejects', 'timeouts', 'errors', 'wins', 'average_response_time']::name[]);
+	'rejects', 'timeouts', 'errors', 'wins', 'average_response_time',
+	'rating_count', 'paused_until', 'pause_reason']::name[]);
 SELECT columns_are('vr_cancellations', ARRAY['order_id', 'routing_id', 'round',
 	'vendor_id', 'vendor_name', 'reason', 'created_at', 'sent_at', 'confirmed_at']::name[]);
 SELECT columns_are('vr_events', ARRAY['occurred_at', 'order_id', 'routing_id',
 	'event_type', 'vendor_id', 'payload', 'event_id']::name[]);
+SELECT columns_are('vr_vendor_events', ARRAY['occurred_at', 'vendor_id', 'event_type',
+	'payload', 'event_id']::name[]);
+SELECT columns_are('vr_policies', ARRAY['policy', 'waves', 'offer_ttl', 'confirm_within',
+	'updated_at']::name[]);
+SELECT columns_are('vr_blocklist', ARRAY['retailer_id', 'vendor_id', 'vendor_name', 'reason',
+	'created_at']::name[]);
 
 -- Comments: computed, so that what is added later is asked for its own ----------
 
@@ -506,7 +617,16 @@ SELECT set_eq(
 		('vendor_routing.max_vendors', 'integer', '10', NULL, '1', '1000', 'user'),
 		('vendor_routing.offer_ttl', 'integer', '60', 's', '1', '31536000', 'user'),
 		('vendor_routing.order_ttl', 'integer', '900', 's', '1', '31536000', 'user'),
-		('vendor_routing.record_losses', 'bool', 'on', NULL, NULL, NULL, 'superuser')$$,
+		('vendor_routing.order_lifetime', 'integer', '86400', 's', '1', '31536000', 'user'),
+		('vendor_routing.confirm_within', 'integer', '0', 's', '0', '31536000', 'user'),
+		('vendor_routing.max_releases', 'integer', '1', NULL, '0', '100', 'superuser'),
+		('vendor_routing.auto_pause_after', 'integer', '0', NULL, '0', '1000', 'user'),
+		('vendor_routing.auto_pause_for', 'integer', '3600', 's', '1', '31536000', 'user'),
+		('vendor_routing.record_losses', 'bool', 'on', NULL, NULL, NULL, 'superuser'),
+		('vendor_routing.worker', 'bool', 'on', NULL, NULL, NULL, 'sighup'),
+		('vendor_routing.worker_databases', 'string', '', NULL, NULL, NULL, 'sighup'),
+		('vendor_routing.worker_role', 'string', '', NULL, NULL, NULL, 'sighup'),
+		('vendor_routing.worker_naptime', 'integer', '1000', 'ms', '10', '3600000', 'sighup')$$,
 	'the settings are these, with units and bounds');
 SELECT throws_ok(
 	$$SET vendor_routing.no_such_setting = 1$$, '42602', NULL,

@@ -12,7 +12,7 @@
 
 BEGIN;
 SET LOCAL lc_messages = 'C';		-- the messages name the constraint
-SELECT plan(221);
+SELECT plan(305);
 
 CREATE TEMP TABLE broken (conname name);
 
@@ -43,7 +43,8 @@ RETURNS vendor_routing.vendors LANGUAGE sql AS $$
 		'{"vendor_id": "v1", "name": "One", "is_active": true, "is_verified": true,
 		  "min_order_amount": 0, "current_orders": 0, "total_orders": 0,
 		  "completed_orders": 0, "average_rating": 0, "reliability_score": 0,
-		  "attributes": {}, "created_at": "2026-01-01", "updated_at": "2026-01-01"}'
+		  "attributes": {}, "created_at": "2026-01-01", "updated_at": "2026-01-01",
+		  "rating_count": 0, "rating_sum": 0}'
 		|| replaced)
 $$;
 CREATE FUNCTION pg_temp.routing(replaced jsonb)
@@ -52,7 +53,7 @@ RETURNS vendor_routing.routings LANGUAGE sql AS $$
 		'{"order_id": "o1", "retailer_id": "r1", "status": "PENDING", "round": 1,
 		  "wave": 1, "version": 1, "next_deadline": "2026-01-01 00:01",
 		  "expires_at": "2026-01-01 00:15", "created_at": "2026-01-01",
-		  "updated_at": "2026-01-01"}'
+		  "updated_at": "2026-01-01", "waves": [{"vendors": 10}], "releases": 0}'
 		|| CASE WHEN octet_length(coalesce(replaced->>'order_id', 'o1')) BETWEEN 1 AND 255
 			THEN jsonb_build_object('routing_id', vr_routing_id(coalesce(replaced->>'order_id', 'o1')))
 			ELSE jsonb_build_object('routing_id', vr_routing_id('o1'))
@@ -84,6 +85,24 @@ RETURNS vendor_routing.events LANGUAGE sql AS $$
 		|| replaced)
 $$;
 
+CREATE FUNCTION pg_temp.vendor_event(replaced jsonb)
+RETURNS vendor_routing.vendor_events LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.vendor_events,
+		'{"vendor_id": "v1", "event_id": "019a0000-0000-7000-8000-000000000000",
+		  "event_type": "VENDOR_PAUSED", "occurred_at": "2026-01-01"}'
+		|| replaced)
+$$;
+CREATE FUNCTION pg_temp.policy(replaced jsonb)
+RETURNS vendor_routing.policies LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.policies,
+		'{"policy": "p1", "waves": [{}], "updated_at": "2026-01-01"}' || replaced)
+$$;
+CREATE FUNCTION pg_temp.blocked(replaced jsonb)
+RETURNS vendor_routing.blocklist LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.blocklist,
+		'{"retailer_id": "r1", "vendor_id": "v1", "created_at": "2026-01-01"}' || replaced)
+$$;
+
 -- The plain INSERT of such a row; score is generated and cannot be given.
 CREATE FUNCTION pg_temp.inserting(tab text, replaced jsonb)
 RETURNS text LANGUAGE sql AS $$
@@ -92,13 +111,15 @@ RETURNS text LANGUAGE sql AS $$
 		(SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
 			WHERE attrelid = format('vendor_routing.%I', tab)::regclass
 				AND attnum > 0 AND attgenerated = ''),
-		left(tab, -1), replaced)
+		CASE tab WHEN 'policies' THEN 'policy' WHEN 'blocklist' THEN 'blocked' ELSE left(tab, -1) END,
+		replaced)
 $$;
 
 -- Good rows, so that a refusal is for what was replaced ------------------------
 
 SELECT lives_ok(pg_temp.inserting(tab, '{}'), 'a good row of ' || tab || ' is taken')
-FROM unnest(ARRAY['vendors', 'routings', 'responses', 'cancellations', 'events']) AS tab;
+FROM unnest(ARRAY['vendors', 'routings', 'responses', 'cancellations', 'events',
+	'vendor_events', 'policies', 'blocklist']) AS tab;
 
 -- PRIMARY KEY and UNIQUE -------------------------------------------------------
 
@@ -120,6 +141,12 @@ SELECT pg_temp.duplicates(pg_temp.inserting('cancellations', '{"reason": "ORDER_
 	'cancellations_pkey', 'two cancellations for one vendor in one round');
 SELECT pg_temp.duplicates(pg_temp.inserting('events', '{"event_type": "ORDER_EXPIRED"}'),
 	'events_pkey', 'two events with one id');
+SELECT pg_temp.duplicates(pg_temp.inserting('vendor_events', '{"event_type": "VENDOR_RESUMED"}'),
+	'vendor_events_pkey', 'two events of a vendor with one id');
+SELECT pg_temp.duplicates(pg_temp.inserting('policies', '{"waves": [{"vendors": 3}]}'),
+	'policies_pkey', 'two policies with one name');
+SELECT pg_temp.duplicates(pg_temp.inserting('blocklist', '{"reason": "rude"}'),
+	'blocklist_pkey', 'a vendor blocked twice by a retailer');
 SELECT lives_ok(pg_temp.inserting(tab, '{"round": 2}'), tab || ': another round is another row')
 FROM unnest(ARRAY['responses', 'cancellations']) AS tab;
 
@@ -140,13 +167,17 @@ INSERT INTO required
 SELECT tab, unnest(cols) FROM (VALUES
 	('vendors', ARRAY['vendor_id', 'name', 'is_active', 'is_verified', 'min_order_amount',
 		'current_orders', 'total_orders', 'completed_orders', 'average_rating',
-		'reliability_score', 'attributes', 'created_at', 'updated_at']),
+		'reliability_score', 'attributes', 'created_at', 'updated_at',
+		'rating_count', 'rating_sum']),
 	('routings', ARRAY['routing_id', 'order_id', 'retailer_id', 'status', 'round', 'wave',
-		'version', 'expires_at', 'created_at', 'updated_at']),
+		'version', 'expires_at', 'created_at', 'updated_at', 'waves', 'releases']),
 	('responses', ARRAY['routing_id', 'round', 'vendor_id', 'score', 'rank', 'wave',
 		'offered_at', 'expires_at']),
 	('cancellations', ARRAY['routing_id', 'round', 'vendor_id', 'reason', 'created_at']),
-	('events', ARRAY['routing_id', 'event_id', 'order_id', 'event_type', 'occurred_at'])
+	('events', ARRAY['routing_id', 'event_id', 'order_id', 'event_type', 'occurred_at']),
+	('vendor_events', ARRAY['vendor_id', 'event_id', 'event_type', 'occurred_at']),
+	('policies', ARRAY['policy', 'waves', 'updated_at']),
+	('blocklist', ARRAY['retailer_id', 'vendor_id', 'created_at'])
 ) AS t (tab, cols);
 
 SELECT throws_ok(
@@ -222,7 +253,17 @@ FROM (VALUES
 	($$reliability_score = 'NaN'$$, 'vendors_reliability_score_check', 'reliability NaN'),
 	($$attributes = '[]'$$, 'vendors_attributes_check', 'attributes an array'),
 	($$attributes = '"x"'$$, 'vendors_attributes_check', 'attributes a string'),
-	($$attributes = 'null'$$, 'vendors_attributes_check', 'attributes a JSON null')
+	($$attributes = 'null'$$, 'vendors_attributes_check', 'attributes a JSON null'),
+	($$rating_count = -1$$, 'vendors_rating_check', 'fewer ratings than none'),
+	($$rating_sum = -1$$, 'vendors_rating_check', 'ratings negative'),
+	($$rating_count = 1, rating_sum = 5.01$$, 'vendors_rating_check', 'one rating of more than 5'),
+	($$rating_count = 1, rating_sum = 'NaN'$$, 'vendors_rating_check', 'ratings NaN'),
+	($$paused_until = now()$$, 'vendors_pause_check', 'a pause that never began'),
+	($$time_zone = 'Europe/Berlin'$$, 'vendors_time_zone_check', 'a zone without hours'),
+	($$working_hours = '{[540,1080)}'$$, 'vendors_time_zone_check', 'hours without a zone'),
+	($$time_zone = 'UTC', working_hours = '{[-1,60)}'$$, 'vendors_working_hours_check', 'hours before the week'),
+	($$time_zone = 'UTC', working_hours = '{[0,10081)}'$$, 'vendors_working_hours_check', 'hours after the week'),
+	($$time_zone = 'UTC', working_hours = '{(,60)}'$$, 'vendors_working_hours_check', 'hours without a beginning')
 ) AS t (assignment, con, what);
 
 -- A total below zero is below completed_orders as well, whose CHECK comes first
@@ -270,6 +311,10 @@ FROM (VALUES
 	($$latitude = -90, longitude = -180, service_radius_km = 1e-3$$, 'a metre around the south pole'),
 	($$latitude = NULL, longitude = NULL, service_radius_km = NULL$$, 'nowhere'),
 	($$capacity = 0$$, 'capacity 0'),
+	($$rating_count = 2, rating_sum = 10$$, 'the best ratings'),
+	($$paused_at = now(), paused_until = 'infinity'$$, 'paused until further notice'),
+	($$time_zone = 'UTC', working_hours = '{[0,10080)}'$$, 'open the whole week'),
+	($$time_zone = 'UTC', working_hours = '{}'$$, 'never open'),
 	($$capacity = 1, current_orders = 2$$, 'capacity lowered below the orders it has'),
 	($$total_orders = 2, completed_orders = 2, average_rating = 5, reliability_score = 100$$, 'the best there can be')
 ) AS t (assignment, what);
@@ -330,7 +375,16 @@ FROM (VALUES
 	('{"expires_at": "infinity"}', 'routings_next_deadline_check', 'never to expire'),
 	('{"round": 0}', 'routings_round_check', 'round 0'),
 	('{"wave": 0}', 'routings_wave_check', 'wave 0'),
-	('{"version": 0}', 'routings_version_check', 'version 0')
+	('{"version": 0}', 'routings_version_check', 'version 0'),
+	('{"waves": {}}', 'routings_waves_check', 'waves that are no array'),
+	('{"next_wave_at": "infinity"}', 'routings_next_wave_at_check', 'a wave that never opens'),
+	('{"releases": -1}', 'routings_releases_check', 'fewer releases than none'),
+	('{"releases": 1}', 'routings_releases_check', 'a release in the first round'),
+	('{"confirm_by": "2026-01-01"}', 'routings_confirm_check', 'nobody is to confirm'),
+	('{"confirmed_at": "2026-01-01"}', 'routings_confirm_check', 'nobody confirmed'),
+	('{"status": "LOCKED", "locked_vendor_id": "v1", "locked_at": "2026-01-01", "confirm_by": "infinity"}', 'routings_confirm_check', 'for ever to confirm'),
+	('{"outcome": "DELIVERED"}', 'routings_outcome_check', 'PENDING with an outcome'),
+	('{"status": "COMPLETED", "locked_vendor_id": "v1", "locked_at": "2026-01-01", "outcome": "BANANA"}', 'routings_outcome_check', 'outcome BANANA')
 ) AS t (replaced, con, what);
 
 SELECT lives_ok(pg_temp.inserting('routings', replaced), 'routing: ' || what)
@@ -341,7 +395,10 @@ FROM (VALUES
 	('{"order_id": "o4", "status": "LOCKED", "locked_vendor_id": "v1", "locked_at": "2026-01-01"}', 'LOCKED with a vendor'),
 	('{"order_id": "o5", "status": "CANCELLED", "next_deadline": null}', 'CANCELLED and nobody had it'),
 	('{"order_id": "o6", "status": "CANCELLED", "locked_vendor_id": "v1", "locked_at": "2026-01-01"}', 'CANCELLED and somebody had it'),
-	('{"order_id": "o7", "status": "EXHAUSTED", "next_deadline": null}', 'EXHAUSTED, nothing due')
+	('{"order_id": "o7", "status": "EXHAUSTED", "next_deadline": null}', 'EXHAUSTED, nothing due'),
+	('{"order_id": "o8", "status": "COMPLETED", "locked_vendor_id": "v1", "locked_at": "2026-01-01", "outcome": "FAILED"}', 'COMPLETED, and it failed'),
+	('{"order_id": "o9", "status": "COMPLETED", "locked_vendor_id": "v1", "locked_at": "2026-01-01"}', 'COMPLETED by hand'),
+	('{"order_id": "o10", "round": 2, "releases": 1}', 'given back once')
 ) AS t (replaced, what);
 
 -- CHECK: responses, by UPDATE and by INSERT --------------------------------------
@@ -363,7 +420,11 @@ FROM (VALUES
 	($$rank = 0$$, 'responses_rank_check', 'rank 0'),
 	($$wave = 0$$, 'responses_round_check', 'wave 0'),
 	($$payload = '[]'$$, 'responses_payload_check', 'payload an array'),
-	($$payload = 'true'$$, 'responses_payload_check', 'payload a boolean')
+	($$payload = 'true'$$, 'responses_payload_check', 'payload a boolean'),
+	($$decline_code = 'PRICE'$$, 'responses_decline_code_check', 'declined without an answer'),
+	($$response = 'ACCEPT', responded_at = now(), decline_code = 'PRICE'$$, 'responses_decline_code_check', 'accepted and declined'),
+	($$response = 'REJECT', responded_at = now(), decline_code = 'BANANA'$$, 'responses_decline_code_check', 'declined for BANANA'),
+	($$response = 'REJECT', responded_at = now(), decline_code = ''$$, 'responses_decline_code_check', 'declined for an empty reason')
 ) AS t (assignment, con, what);
 SELECT pg_temp.breaks(
 	pg_temp.inserting('responses', '{"vendor_id": "v2", "response": "BANANA", "responded_at": "2026-01-01"}'),
@@ -379,6 +440,11 @@ SELECT lives_ok(
 		'responded_at', '2026-01-01', 'payload', '{}'::jsonb)),
 	'response: ' || word)
 FROM unnest(ARRAY['ACCEPT', 'REJECT', 'TIMEOUT', 'ERROR']) AS word;
+SELECT lives_ok(
+	pg_temp.inserting('responses', jsonb_build_object('vendor_id', word, 'response', 'REJECT',
+		'responded_at', '2026-01-01', 'decline_code', word)),
+	'response: declined for ' || word)
+FROM unnest(ARRAY['NO_STOCK', 'NO_CAPACITY', 'PRICE', 'TIME', 'AREA', 'CLOSED', 'OTHER']) AS word;
 
 -- CHECK: cancellations and events --------------------------------------------------
 
@@ -395,7 +461,8 @@ FROM (VALUES
 SELECT lives_ok(
 	pg_temp.inserting('cancellations', jsonb_build_object('vendor_id', word, 'reason', word)),
 	'cancellation: ' || word)
-FROM unnest(ARRAY['ANOTHER_VENDOR_ACCEPTED', 'ORDER_CANCELLED', 'ORDER_EXPIRED']) AS word;
+FROM unnest(ARRAY['ANOTHER_VENDOR_ACCEPTED', 'ORDER_CANCELLED', 'ORDER_EXPIRED',
+	'RELEASED', 'NO_CONFIRM']) AS word;
 SELECT pg_temp.breaks(
 	pg_temp.inserting('events', jsonb_build_object('event_id', vr_routing_id('x'), 'event_type', word)),
 	'events', 'events_event_type_check', format('event: type "%s"', word))
@@ -405,6 +472,58 @@ SELECT pg_temp.breaks(
 	pg_temp.inserting('events', jsonb_build_object('event_id', vr_routing_id('x'), 'payload', payload)),
 	'events', 'events_payload_check', format('event: payload %s', payload))
 FROM unnest(ARRAY['[1]', 'true']::jsonb[]) AS payload;
+
+-- CHECK: vendor_events, policies, blocklist -------------------------------------------
+
+SELECT pg_temp.breaks(pg_temp.inserting('vendor_events',
+		'{"event_id": "019a0000-0000-7000-8000-000000000001"}'::jsonb || replaced),
+	'vendor_events', con, 'event of a vendor: ' || what)
+FROM (VALUES
+	('{"vendor_id": ""}'::jsonb, 'vendor_events_vendor_id_check', 'vendor without an id'),
+	('{"event_type": "VENDOR_ACCEPTED"}', 'vendor_events_event_type_check', 'a type of the other table'),
+	('{"payload": [1]}', 'vendor_events_payload_check', 'payload an array')
+) AS t (replaced, con, what);
+SELECT pg_temp.breaks(pg_temp.inserting('policies', '{"policy": "p2"}'::jsonb || replaced),
+	'policies', con, 'policy: ' || what)
+FROM (VALUES
+	('{"policy": ""}'::jsonb, 'policies_policy_check', 'without a name'),
+	(jsonb_build_object('policy', repeat('x', 256)), 'policies_policy_check', 'name of 256 bytes'),
+	('{"offer_ttl": "0"}', 'policies_offer_ttl_check', 'offers that are over at once'),
+	('{"offer_ttl": "366 days"}', 'policies_offer_ttl_check', 'offers for more than a year'),
+	('{"confirm_within": "0"}', 'policies_confirm_within_check', 'no time to confirm'),
+	('{"confirm_within": "366 days"}', 'policies_confirm_within_check', 'more than a year to confirm')
+) AS t (replaced, con, what);
+
+-- This one says itself what is wrong.
+INSERT INTO broken VALUES ('policies_waves_check');
+SELECT throws_ok(pg_temp.inserting('policies', jsonb_build_object('policy', 'p2', 'waves', waves)),
+	'22023', message, format('policy: waves %s', waves))
+FROM (VALUES
+	('[]'::jsonb, 'waves must be a JSON array of 1 to 100 waves'),
+	('{}', 'waves must be a JSON array of 1 to 100 waves'),
+	('[1]', 'wave 1 is not valid'),
+	('[{}, {"vendors": 0}]', 'wave 2 is not valid'),
+	('[{"vendors": 1.5}]', 'wave 1 is not valid'),
+	('[{"vendors": 1001}]', 'wave 1 is not valid'),
+	('[{"vendor_ids": []}]', 'wave 1 is not valid'),
+	('[{"vendor_ids": ["a", "a"]}]', 'wave 1 is not valid'),
+	('[{"radius_km": 0}]', 'wave 1 is not valid'),
+	('[{"min_score": 101}]', 'wave 1 is not valid'),
+	('[{"wait": "0 s"}]', 'wave 1 is not valid'),
+	('[{"wait": 30}]', 'wave 1 is not valid'),
+	('[{"banana": 1}]', 'wave 1 is not valid')
+) AS t (waves, message);
+SELECT lives_ok(pg_temp.inserting('policies', jsonb_build_object('policy', 'p3', 'waves', waves::jsonb,
+		'offer_ttl', '365 days', 'confirm_within', '00:00:00.000001')),
+	'policy: all that a wave can have')
+FROM (VALUES
+	('[{"vendors": 1000, "vendor_ids": ["a"], "radius_km": 0.5, "min_score": 0, "wait": "1 min"}]')
+) AS t (waves);
+SELECT pg_temp.breaks(pg_temp.inserting('blocklist', replaced), 'blocklist', con, 'blocklist: ' || what)
+FROM (VALUES
+	('{"retailer_id": ""}'::jsonb, 'blocklist_retailer_id_check', 'retailer without an id'),
+	('{"vendor_id": ""}', 'blocklist_vendor_id_check', 'vendor without an id')
+) AS t (replaced, con, what);
 
 -- Nothing forgotten ----------------------------------------------------------------
 

@@ -9,7 +9,7 @@
 -- that forgets an id when a vendor goes.
 
 BEGIN;
-SELECT plan(123);
+SELECT plan(129);
 
 CREATE FUNCTION pg_temp.refused(statement text, description text)
 RETURNS text LANGUAGE sql AS $$
@@ -201,6 +201,9 @@ VALUES (vr_routing_id('LOCKED!'), 1, 'b', 'ANOTHER_VENDOR_ACCEPTED', now());
 INSERT INTO vendor_routing.events (routing_id, event_id, order_id, event_type, occurred_at)
 VALUES (vr_routing_id('LOCKED!'), '019a0000-0000-7000-8000-000000000000', 'LOCKED!', 'VENDOR_ACCEPTED', now());
 
+INSERT INTO vendor_routing.vendor_events (vendor_id, event_id, event_type, occurred_at)
+VALUES ('a', '019a0000-0000-7000-8000-000000000000', 'VENDOR_PAUSED', now());
+
 CREATE TEMP TABLE kept (statement text, description text);
 INSERT INTO kept VALUES
 	('DELETE FROM vendor_routing.routings', 'DELETE routings'),
@@ -209,6 +212,9 @@ INSERT INTO kept VALUES
 	('DELETE FROM vendor_routing.events', 'DELETE events'),
 	('UPDATE vendor_routing.events SET event_type = ''ORDER_EXPIRED''', 'UPDATE events'),
 	('UPDATE vendor_routing.events SET payload = payload', 'UPDATE events to what they are'),
+	('DELETE FROM vendor_routing.vendor_events', 'DELETE vendor_events'),
+	('UPDATE vendor_routing.vendor_events SET payload = NULL', 'UPDATE vendor_events'),
+	('TRUNCATE vendor_routing.vendor_events', 'TRUNCATE vendor_events'),
 	('TRUNCATE vendor_routing.routings', 'TRUNCATE routings'),
 	('TRUNCATE vendor_routing.responses', 'TRUNCATE responses'),
 	('TRUNCATE vendor_routing.cancellations', 'TRUNCATE cancellations'),
@@ -288,7 +294,7 @@ SELECT is(
 	jsonb_path_query(vr_status(vr_routing_id('taken')), '$.responses[*] ? (@.vendor_id == "c")')
 		- '{offered_at,expires_at,score}'::text[],
 	'{"vendor_id": "c", "vendor_name": null, "rank": 2, "wave": 1, "response": null,
-	  "reason": null, "responded_at": null, "cancelled": true,
+	  "reason": null, "decline_code": null, "responded_at": null, "cancelled": true,
 	  "cancellation_reason": "ANOTHER_VENDOR_ACCEPTED"}',
 	'its offer and its cancellation are there, its name is not');
 SELECT results_eq(

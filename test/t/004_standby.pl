@@ -51,6 +51,11 @@ my %values = (
 	order_id => "'new order'",
 	retailer_id => "'retailer-1'",
 	vendor_id => "'vendor-1'",
+	actor => "'somebody'",
+	time_zone => "'UTC'",
+	hours => "'[]'",
+	policy => "'a policy'",
+	waves => "'[{}]'",
 	response => "'ACCEPT'");
 my %calls;
 
@@ -70,6 +75,9 @@ SELECT proname || ' ' || array_to_string(proargnames[1:pronargs - pronargdefault
 	$calls{$name} = "SELECT * FROM $name("
 	  . join(', ', map { "$_ => $values{$_}" } @arguments) . ')';
 }
+
+# Without repair it only reads.
+$calls{vr_check} = 'SELECT * FROM vr_check(true)';
 
 foreach my $name (
 	qw(vr_broadcast vr_respond vr_accept vr_cancel vr_send_cancellations vr_timeout)

@@ -5,7 +5,8 @@ SELECT
 	routing_id, order_id, retailer_id, product, amount, status, order_status,
 	locked_vendor_id, locked_vendor_name, locked_at, version, round, wave,
 	expires_at, total_vendors, accepted_count, rejected_count, timeout_count,
-	error_count, pending_count, cancelled_count, created_at, updated_at
+	error_count, pending_count, cancelled_count, created_at, updated_at,
+	next_wave_at, releases, confirm_by, confirmed_at, outcome
 FROM vendor_routing.routing_status;
 COMMENT ON VIEW @extschema@.vr_routing_status IS
 	'Every routing with its winner and the counts of its current round';
@@ -45,7 +46,9 @@ SELECT
 	v.vendor_id, v.name, v.is_active, v.is_verified, v.score, v.capacity,
 	v.current_orders, v.total_orders, v.completed_orders, v.average_rating,
 	v.reliability_score, n.offers, n.accepts, n.rejects, n.timeouts, n.errors,
-	n.wins, n.average_response_time
+	n.wins, n.average_response_time, v.rating_count,
+	CASE WHEN v.paused_until > clock_timestamp() THEN v.paused_until END AS paused_until,
+	CASE WHEN v.paused_until > clock_timestamp() THEN v.pause_reason END AS pause_reason
 FROM vendor_routing.vendors AS v
 CROSS JOIN LATERAL (
 	SELECT
@@ -54,7 +57,7 @@ CROSS JOIN LATERAL (
 		count(*) FILTER (WHERE r.response = 'REJECT') AS rejects,
 		count(*) FILTER (WHERE r.response = 'TIMEOUT') AS timeouts,
 		count(*) FILTER (WHERE r.response = 'ERROR') AS errors,
-		count(*) FILTER (WHERE t.locked_vendor_id = v.vendor_id) AS wins,
+		count(*) FILTER (WHERE t.locked_vendor_id = v.vendor_id AND t.round = r.round) AS wins,
 		avg(r.responded_at - r.offered_at)
 			FILTER (WHERE r.response IN ('ACCEPT', 'REJECT')) AS average_response_time
 	FROM vendor_routing.responses AS r
@@ -83,3 +86,28 @@ FROM vendor_routing.events;
 COMMENT ON VIEW @extschema@.vr_events IS
 	'The audit trail of all orders';
 REVOKE ALL ON @extschema@.vr_events FROM PUBLIC;
+
+CREATE VIEW @extschema@.vr_vendor_events AS
+SELECT
+	occurred_at, vendor_id, event_type, payload, event_id
+FROM vendor_routing.vendor_events;
+COMMENT ON VIEW @extschema@.vr_vendor_events IS
+	'The audit trail of vendors: pauses, hours, blocklists';
+REVOKE ALL ON @extschema@.vr_vendor_events FROM PUBLIC;
+
+CREATE VIEW @extschema@.vr_policies AS
+SELECT
+	policy, waves, offer_ttl, confirm_within, updated_at
+FROM vendor_routing.policies;
+COMMENT ON VIEW @extschema@.vr_policies IS
+	'Broadcast policies by name';
+REVOKE ALL ON @extschema@.vr_policies FROM PUBLIC;
+
+CREATE VIEW @extschema@.vr_blocklist AS
+SELECT
+	b.retailer_id, b.vendor_id, v.name AS vendor_name, b.reason, b.created_at
+FROM vendor_routing.blocklist AS b
+LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = b.vendor_id;
+COMMENT ON VIEW @extschema@.vr_blocklist IS
+	'Vendors that get no orders of a retailer';
+REVOKE ALL ON @extschema@.vr_blocklist FROM PUBLIC;

@@ -1,0 +1,72 @@
+-- One pass over everything that is due, each kind counted; then nothing is.
+UPDATE vendor_routing.vendors SET is_active = false WHERE vendor_id ~ '^v\d';
+INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, products, reliability_score)
+SELECT 'i' || i, 'Tick ' || i, true, '{tick}', 50 - i FROM generate_series(1, 3) AS i;
+CREATE PROCEDURE offers_over(over_order text) LANGUAGE sql AS $$
+	UPDATE vendor_routing.responses
+	SET offered_at = offered_at - interval '2 hours', expires_at = expires_at - interval '2 hours'
+	WHERE routing_id = vr_routing_id(over_order);
+	UPDATE vendor_routing.routings SET next_deadline = next_deadline - interval '2 hours'
+	WHERE order_id = over_order;
+$$;
+-- what other tests have left behind
+SELECT failed FROM vr_tick();
+SELECT sum(vendor_count) FROM generate_series(1, 6) AS i,
+	vr_broadcast('i-' || i, 'retailer', 'tick',
+		waves => CASE WHEN i = 3 THEN '[{"vendors": 2, "wait": "1 hour"}, {"vendors": 1}]' ELSE '[{"vendors": 3}]' END::jsonb,
+		confirm_within => CASE WHEN i = 5 THEN interval '1 hour' END);
+-- an ACCEPT on record; silence; a wave; an order that is over; a winner who is silent
+SELECT recorded FROM vr_respond(vr_routing_id('i-1'), 'i2', 'ACCEPT');
+SELECT reason FROM vr_accept(vr_routing_id('i-5'), 'i1');
+CALL offers_over('i-1');
+CALL offers_over('i-2');
+CALL offers_over('i-3');
+CALL offers_over('i-4');
+UPDATE vendor_routing.routings SET expires_at = now() - interval '1 s' WHERE order_id = 'i-4';
+UPDATE vendor_routing.routings SET confirm_by = now() - interval '1 s', next_deadline = now() - interval '1 s'
+WHERE order_id = 'i-5';
+SELECT vr_pause('i3', 'infinity') = 'infinity' AS paused;
+UPDATE vendor_routing.vendors SET paused_until = now() - interval '1 s' WHERE vendor_id = 'i3';
+-- one at a time, the earliest first
+SELECT processed FROM vr_tick(1);
+SELECT timed_out, awarded, waves_opened, exhausted, expired, released, resumed, failed, processed, next_due > now() AS later
+FROM vr_tick();
+SELECT order_id, status, wave, round, locked_vendor_id FROM vr_routing_status WHERE order_id ~ '^i-' ORDER BY 1;
+SELECT timed_out, awarded, waves_opened, exhausted, expired, released, resumed, failed FROM vr_tick();
+SELECT processed FROM vr_tick();
+
+-- one that cannot be done does not stop the others
+SELECT sum(vendor_count) FROM generate_series(7, 9) AS i, vr_broadcast('i-' || i, 'retailer', 'tick');
+CALL offers_over('i-7');
+CALL offers_over('i-8');
+CALL offers_over('i-9');
+CREATE FUNCTION not_this_one() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'not this one';
+END $$;
+CREATE TRIGGER not_this_one BEFORE UPDATE ON vendor_routing.routings
+	FOR EACH ROW WHEN (OLD.order_id = 'i-8') EXECUTE FUNCTION not_this_one();
+\set SHOW_CONTEXT never
+SELECT timed_out, exhausted, failed, processed FROM vr_tick();
+SELECT order_id, status FROM vr_routing_status WHERE order_id IN ('i-7', 'i-8', 'i-9') ORDER BY 1;
+DROP TRIGGER not_this_one ON vendor_routing.routings;
+SELECT timed_out, exhausted, failed, processed FROM vr_tick();
+
+-- a deadline that somebody has set too early is put right
+SELECT vendor_count FROM vr_broadcast('i-10', 'retailer', 'tick', confirm_within => '1 hour');
+SELECT reason FROM vr_accept(vr_routing_id('i-10'), 'i1');
+UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s' WHERE order_id IN ('i-6', 'i-7', 'i-10');
+SELECT processed FROM vr_tick();
+SELECT processed FROM vr_tick();
+\set VERBOSITY sqlstate
+SELECT vr_tick(0);
+SELECT vr_tick(NULL);
+SELECT vr_tick(1000001);
+BEGIN READ ONLY;
+SELECT vr_tick();
+ROLLBACK;
+\set VERBOSITY default
+DROP FUNCTION not_this_one();
+DROP PROCEDURE offers_over(text);
+UPDATE vendor_routing.vendors SET is_active = false WHERE vendor_id ~ '^i\d$';
+UPDATE vendor_routing.vendors SET is_active = vendor_id <> 'v11' WHERE vendor_id ~ '^v\d';

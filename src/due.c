@@ -1,0 +1,266 @@
+/*-------------------------------------------------------------------------
+ *
+ * due.c
+ *		What is due for an order, and doing it: for vr_timeout, which is asked
+ *		about one, and vr_tick, which finds them.
+ *
+ * Locking: the caller holds the lock of the routing and has read it since.  The
+ * rows of vendors that may win, or lose the order, are locked here.
+ *
+ * IDENTIFICATION
+ *	  src/due.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "args.h"
+#include "cancellation.h"
+#include "due.h"
+#include "event.h"
+#include "transition.h"
+
+/* What became of an attempt to give the order to who accepted. */
+typedef enum Award
+{
+	AWARD_NONE,
+	AWARD_DONE,
+	AWARD_BUSY					/* the vendor's row is taken: later */
+} Award;
+
+/*
+ * Can the routing be written without waiting, if that matters?  Asked last, since
+ * a row that is locked in vain stands in the way of others until we end.
+ */
+static bool
+can_write(VrRouting *routing, bool wait)
+{
+	return wait || vr_routing_try_lock_row(routing);
+}
+
+/* The earliest answer first. */
+static int
+compare_answers(const ListCell *a, const ListCell *b)
+{
+	const VrResponse *x = lfirst(a);
+	const VrResponse *y = lfirst(b);
+
+	if (x->responded_at != y->responded_at)
+		return x->responded_at < y->responded_at ? -1 : 1;
+	return x->rank - y->rank;
+}
+
+/*
+ * Gives the order to the first vendor who accepted in time by vr_respond, whose
+ * time to change its mind is over, and who can take it.
+ */
+static Award
+award_to_recorded_accept(VrRouting *routing, const List *responses,
+						 const Interval *ttl, bool wait, TimestampTz now)
+{
+	VrQuestion	question = {.retailer_id = routing->retailer_id, .now = now};
+	List	   *accepts = NIL;
+	ListCell   *cell;
+
+	foreach(cell, responses)
+	{
+		const VrResponse *response = lfirst(cell);
+
+		if (response->answer == VR_ACCEPT &&
+			vr_response_is_due(response, ttl, now))
+			accepts = lappend(accepts, lfirst(cell));
+	}
+	if (accepts == NIL)
+		return AWARD_NONE;
+
+	list_sort(accepts, compare_answers);
+	foreach(cell, accepts)
+	{
+		const VrResponse *response = lfirst(cell);
+		VrEvent		win = {VR_EVENT_ACCEPTED, response->vendor_id, NULL};
+		VrVendorLock lock = {.wait = wait};
+		VrGate		gate = vr_vendor_lock(response->vendor_id,
+										  VR_GATES_TO_ACCEPT, &question, &lock);
+
+		if (lock.busy)
+			return AWARD_BUSY;
+		if (gate == VR_GATE_NONE && !can_write(routing, wait))
+			return AWARD_BUSY;
+		if (gate == VR_GATE_NONE &&
+			vr_award(routing, &win, NULL, &lock.tid, response, now))
+			return AWARD_DONE;
+	}
+	return AWARD_NONE;
+}
+
+/*
+ * The offers whose time is over and that were not answered.
+ */
+static List *
+due_and_silent(const List *responses, const Interval *ttl, TimestampTz now)
+{
+	List	   *silent = NIL;
+	ListCell   *cell;
+
+	foreach(cell, responses)
+	{
+		const VrResponse *response = lfirst(cell);
+
+		if (response->answer == VR_NO_ANSWER &&
+			vr_response_is_due(response, ttl, now))
+			silent = lappend(silent, lfirst(cell));
+	}
+	return silent;
+}
+
+/*
+ * Closes these offers, and marks them as closed.
+ */
+static void
+time_out(VrRouting *routing, const List *silent, TimestampTz now)
+{
+	VrEvent    *events = palloc(list_length(silent) * sizeof(VrEvent));
+	ListCell   *cell;
+
+	if (silent == NIL)
+		return;
+
+	vr_responses_time_out(routing, silent, now);
+	foreach(cell, silent)
+	{
+		VrResponse *response = lfirst(cell);
+
+		response->answer = VR_TIMEOUT;
+		events[foreach_current_index(cell)] =
+			(VrEvent) {VR_EVENT_TIMED_OUT, response->vendor_id, NULL};
+	}
+	vr_events_insert(routing, now, events, list_length(silent));
+	foreach(cell, silent)
+		vr_vendor_pause_if_silent(((VrResponse *) lfirst(cell))->vendor_id, now);
+}
+
+/*
+ * Does what is due for an open order, in this order: an ACCEPT on record wins;
+ * who said nothing is timed out; an order whose own time is over expires; the
+ * next wave opens, or, where none is left and nobody can win, the order is
+ * exhausted.
+ */
+static bool
+do_due_pending(VrRouting *routing, const Interval *ttl, bool wait,
+			   TimestampTz now, VrWork *work)
+{
+	List	   *responses = vr_responses_read(routing);
+	int			wave = routing->wave;
+	List	   *silent;
+	TimestampTz live;
+
+	switch (award_to_recorded_accept(routing, responses, ttl, wait, now))
+	{
+		case AWARD_DONE:
+			work->awarded++;
+			return true;
+		case AWARD_BUSY:
+			return false;
+		case AWARD_NONE:
+			break;
+	}
+
+	silent = due_and_silent(responses, ttl, now);
+	if ((!wait && !vr_responses_try_lock(silent)) || !can_write(routing, wait))
+		return false;
+	time_out(routing, silent, now);
+	work->timed_out += list_length(silent);
+	live = vr_responses_deadline(responses, ttl, now);
+	if (now >= routing->expires_at)
+		vr_expire(routing, now);
+	else if (live == 0 ||
+			 (routing->next_wave_at != 0 && now >= routing->next_wave_at))
+		vr_advance(routing, live, now);
+	else
+		vr_routing_set_next_deadline(routing,
+									 routing->next_wave_at == 0 ? live :
+									 Min(live, routing->next_wave_at));
+
+	if (routing->status == VR_EXPIRED)
+		work->expired++;
+	else if (routing->status == VR_EXHAUSTED)
+		work->exhausted++;
+	else if (routing->wave != wave)
+		work->waves_opened++;
+	return true;
+}
+
+/*
+ * Takes the order back from a winner who has not confirmed in time.
+ */
+static bool
+release_unconfirmed(VrRouting *routing, bool wait, TimestampTz now, VrWork *work)
+{
+	VrVendorLock lock = {.wait = wait};
+
+	(void) vr_vendor_lock(routing->locked_vendor_id, 0, NULL, &lock);
+	if (lock.busy || !can_write(routing, wait))
+		return false;
+	(void) vr_take_back(routing, &lock.tid, VR_CANCELLED_NO_CONFIRM, NULL, now);
+	work->released++;
+	return true;
+}
+
+/*
+ * Does the order wait for no time any more?  Its next_deadline may have been
+ * left behind by an accept.
+ */
+bool
+vr_is_over(const VrRouting *routing)
+{
+	switch (routing->status)
+	{
+		case VR_PENDING:
+		case VR_EXHAUSTED:
+			return false;
+		case VR_LOCKED:
+			return routing->confirm_by == 0 || routing->confirmed_at != 0;
+		case VR_EXPIRED:
+		case VR_CANCELLED:
+		case VR_COMPLETED:
+			break;
+	}
+	return true;
+}
+
+/*
+ * Does what is due for an order, and counts it.  ttl, where it is not NULL,
+ * shortens the offers.  Brings *routing up to date.
+ *
+ * Returns false where nothing could be done now because others have the row of
+ * an offer or of a vendor, and we do not wait.
+ */
+bool
+vr_do_due(VrRouting *routing, const Interval *ttl, bool wait, TimestampTz now,
+		  VrWork *work)
+{
+	if (routing->status == VR_PENDING)
+		return do_due_pending(routing, ttl, wait, now, work);
+
+	if (routing->status == VR_LOCKED && !vr_is_over(routing) &&
+		now >= routing->confirm_by)
+		return release_unconfirmed(routing, wait, now, work);
+
+	if (!can_write(routing, wait))
+		return false;
+	if (vr_is_over(routing))
+	{
+		if (now >= routing->next_deadline)
+			vr_routing_set_next_deadline(routing, 0);
+	}
+	else if (routing->status == VR_LOCKED)
+		vr_routing_set_next_deadline(routing, routing->confirm_by);
+	else if (now >= routing->expires_at)
+	{
+		vr_expire(routing, now);
+		work->expired++;
+	}
+	else
+		vr_routing_set_next_deadline(routing, routing->expires_at);
+	return true;
+}

@@ -1,0 +1,320 @@
+/*-------------------------------------------------------------------------
+ *
+ * routing_write.c
+ *		The only writer of the table routings.
+ *
+ * Locking: who writes a routing holds its lock (lock.c), so that the row it
+ * read last is the row it writes.  vr_routing_lock_in is a compare-and-set all
+ * the same: the row decides who wins, not the lock.
+ *
+ * Errors: 09000 where a row was not written as it was read (vr_spi_not_written).
+ *
+ * IDENTIFICATION
+ *	  src/routing_write.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "routing.h"
+#include "spi.h"
+
+/*
+ * An update of the row that was read last.  $1 to $3 are its place, its id and
+ * its version.
+ */
+#define UPDATE_ROUTING(set, nparams, ...) \
+	VR_ROW_STATEMENT("UPDATE vendor_routing.routings SET " set, \
+					 "routing_id = $2 AND version = $3" \
+					 " RETURNING ctid, version", \
+					 nparams, UUIDOID, INT4OID, __VA_ARGS__)
+
+/*
+ * Runs such an update, and brings place and version up to date.  Fills in the
+ * first three parameters.  Returns false where the row is not as it was read.
+ */
+static bool
+try_update(VrRouting *routing, const VrRowStatement *update, NullableDatum *params)
+{
+	params[0] = vr_param_tid(&routing->tid);
+	params[1] = vr_param_ptr(&routing->routing_id);
+	params[2] = vr_param(Int32GetDatum(routing->version));
+	if (vr_spi_write_row(update, params) != 1)
+		return false;
+	if (ItemPointerIsValid(&routing->tid))
+		routing->tid = *(ItemPointer) DatumGetPointer(vr_spi_value(0, 1).value);
+	routing->version = DatumGetInt32(vr_spi_value(0, 2).value);
+	return true;
+}
+
+static void
+update_routing(VrRouting *routing, const VrRowStatement *update,
+			   NullableDatum *params)
+{
+	if (!try_update(routing, update, params))
+		vr_spi_not_written();
+}
+
+/*
+ * Makes the routing of an order.  Returns false where there is one already that
+ * was not seen (see vr_proven_row).
+ */
+bool
+vr_routing_insert(const VrRouting *routing, const VrPlan *plan, TimestampTz now)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.routings"
+		" (routing_id, order_id, retailer_id, product, amount, latitude,"
+		"  longitude, payload, next_deadline, expires_at, created_at, updated_at,"
+		"  waves, offer_ttl, next_wave_at, wave, confirm_within)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11,"
+		"  $12, $13, $14, $15, $16)"
+		" ON CONFLICT (routing_id) DO NOTHING",
+		16, {UUIDOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, FLOAT8OID,
+		FLOAT8OID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+		JSONBOID, INTERVALOID, TIMESTAMPTZOID, INT4OID, INTERVALOID}
+	};
+	const VrOrder *order = &plan->order;
+	NullableDatum params[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param_ptr(order->order_id),
+		vr_param_ptr(order->retailer_id),
+		vr_param_ptr(order->product),
+		vr_param_ptr(order->amount),
+		{Float8GetDatum(order->place.latitude), !order->has_place},
+		{Float8GetDatum(order->place.longitude), !order->has_place},
+		vr_param_ptr(order->payload),
+		vr_param(TimestampTzGetDatum(routing->next_deadline)),
+		vr_param(TimestampTzGetDatum(routing->expires_at)),
+		vr_param(TimestampTzGetDatum(now)),
+		vr_param_ptr(plan->waves),
+		vr_param_ptr(plan->offer_ttl),
+		vr_param_time(routing->next_wave_at),
+		vr_param(Int32GetDatum(routing->wave)),
+		vr_param_ptr(plan->confirm_within)
+	};
+
+	return vr_spi_write(&insert, params) == 1;
+}
+
+/*
+ * The compare-and-set: gives an order that nobody has to a vendor.  Returns true
+ * and brings *routing up to date, or returns false where the row, as it is now,
+ * is not as it was read.
+ *
+ * Where the winner need not confirm, next_deadline stays: see 21_routings.sql.
+ */
+bool
+vr_routing_lock_in(VrRouting *routing, const text *vendor_id, TimestampTz now)
+{
+	static const VrRowStatement compare_and_set = VR_ROW_STATEMENT(
+		"UPDATE vendor_routing.routings"
+		" SET status = 'LOCKED', locked_vendor_id = $4, locked_at = $5,"
+		"     confirm_by = $5 + confirm_within,"
+		"     next_deadline = coalesce($5 + confirm_within, next_deadline),"
+		"     version = version + 1, updated_at = $5",
+		"routing_id = $2 AND version = $3"
+		" AND status = $6 AND locked_vendor_id IS NULL"
+		" RETURNING ctid, version",
+		6, UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID, TEXTOID);
+	NullableDatum params[] = {
+		{0}, {0}, {0},
+		vr_param_ptr(vendor_id),
+		vr_param(TimestampTzGetDatum(now)),
+		vr_param_ptr(cstring_to_text(vr_status_name(routing->status)))
+	};
+
+	Assert(vr_transition_allowed(routing->status, VR_LOCKED));
+	if (!try_update(routing, &compare_and_set, params))
+		return false;
+	routing->status = VR_LOCKED;
+	routing->locked_vendor_id = (text *) vendor_id;
+	routing->locked_at = now;
+	return true;
+}
+
+/*
+ * Puts a routing whose lock we hold into a state without a winner of its own:
+ * EXHAUSTED, which still has the order's deadline before it, EXPIRED or
+ * CANCELLED, which wait for nothing.  Brings *routing up to date.
+ */
+void
+vr_routing_set_status(VrRouting *routing, VrStatus status, TimestampTz now)
+{
+	static const VrRowStatement update = UPDATE_ROUTING(
+		"status = $4, next_deadline = $5, next_wave_at = NULL,"
+		" version = version + 1, updated_at = $6",
+		6, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+	TimestampTz next_deadline = (status == VR_EXHAUSTED) ? routing->expires_at : 0;
+	NullableDatum params[] = {
+		{0}, {0}, {0},
+		vr_param_ptr(cstring_to_text(vr_status_name(status))),
+		vr_param_time(next_deadline),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	Assert(vr_transition_allowed(routing->status, status));
+	update_routing(routing, &update, params);
+	routing->status = status;
+	routing->next_deadline = next_deadline;
+	routing->next_wave_at = 0;
+}
+
+/*
+ * Moves the time at which there is work to do, 0 for never; a routing whose
+ * time is right already is not touched.  The caller holds the lock of the routing.
+ */
+void
+vr_routing_set_next_deadline(VrRouting *routing, TimestampTz next_deadline)
+{
+	static const VrRowStatement update = UPDATE_ROUTING(
+		"next_deadline = $4", 4, TIMESTAMPTZOID);
+	NullableDatum params[] = {
+		{0}, {0}, {0},
+		vr_param_time(next_deadline)
+	};
+
+	if (routing->next_deadline == next_deadline)
+		return;
+	update_routing(routing, &update, params);
+	routing->next_deadline = next_deadline;
+}
+
+/*
+ * Takes away the times of routings that wait for nothing any more, as they were
+ * read under their locks.
+ */
+void
+vr_routings_forget_deadlines(const List *routings)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.routings"
+		" SET next_deadline = NULL"
+		" WHERE ctid = ANY ($1) AND next_deadline IS NOT NULL",
+		1, {TIDARRAYOID}
+	};
+	Datum	   *tids = palloc(list_length(routings) * sizeof(Datum));
+	int			ntids = 0;
+	NullableDatum params[1];
+	ListCell   *cell;
+
+	foreach(cell, routings)
+	{
+		VrRouting  *routing = lfirst(cell);
+
+		if (ItemPointerIsValid(&routing->tid))
+			tids[ntids++] = PointerGetDatum(&routing->tid);
+		else
+			vr_routing_set_next_deadline(routing, 0);
+	}
+	params[0] = vr_param_ptr(construct_array(tids, ntids, TIDOID,
+											 sizeof(ItemPointerData), false,
+											 TYPALIGN_SHORT));
+	if (ntids > 0)
+		vr_spi_write_exactly(&update, params, ntids);
+}
+
+/*
+ * Writes the wave that *routing says, and what comes after it, to a routing
+ * whose lock we hold.
+ */
+void
+vr_routing_set_wave(VrRouting *routing, TimestampTz now)
+{
+	static const VrRowStatement update = UPDATE_ROUTING(
+		"wave = $4, next_wave_at = $5, next_deadline = $6,"
+		" version = version + 1, updated_at = $7",
+		7, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+	NullableDatum params[] = {
+		{0}, {0}, {0},
+		vr_param(Int32GetDatum(routing->wave)),
+		vr_param_time(routing->next_wave_at),
+		vr_param_time(routing->next_deadline),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	update_routing(routing, &update, params);
+}
+
+/*
+ * Starts the round that *routing and the plan say, with nobody having the
+ * order.  The caller holds the lock of the routing.
+ */
+void
+vr_routing_start_round(VrRouting *routing, const VrPlan *plan, TimestampTz now)
+{
+	static const VrRowStatement update = UPDATE_ROUTING(
+		"status = 'PENDING', round = $4, wave = $5, next_wave_at = $6,"
+		" next_deadline = $7, expires_at = $8, waves = $9,"
+		" excluded_vendor_ids = $10, releases = $11,"
+		" locked_vendor_id = NULL, locked_at = NULL,"
+		" confirm_by = NULL, confirmed_at = NULL,"
+		" version = version + 1, updated_at = $12",
+		12, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+		JSONBOID, TEXTARRAYOID, INT4OID, TIMESTAMPTZOID);
+	NullableDatum params[] = {
+		{0}, {0}, {0},
+		vr_param(Int32GetDatum(routing->round)),
+		vr_param(Int32GetDatum(routing->wave)),
+		vr_param_time(routing->next_wave_at),
+		vr_param_time(routing->next_deadline),
+		vr_param(TimestampTzGetDatum(routing->expires_at)),
+		vr_param_ptr(plan->waves),
+		vr_param_texts(plan->excluded),
+		vr_param(Int32GetDatum(routing->releases)),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	update_routing(routing, &update, params);
+	routing->status = VR_PENDING;
+	routing->locked_vendor_id = NULL;
+	routing->locked_at = 0;
+	routing->confirm_by = 0;
+	routing->confirmed_at = 0;
+}
+
+/*
+ * Writes that the winner has confirmed.  The caller holds the lock of the
+ * routing.
+ */
+void
+vr_routing_set_confirmed(VrRouting *routing, TimestampTz now)
+{
+	static const VrRowStatement update = UPDATE_ROUTING(
+		"confirmed_at = $4, next_deadline = NULL,"
+		" version = version + 1, updated_at = $4",
+		4, TIMESTAMPTZOID);
+	NullableDatum params[] = {
+		{0}, {0}, {0},
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	update_routing(routing, &update, params);
+	routing->confirmed_at = now;
+	routing->next_deadline = 0;
+}
+
+/*
+ * LOCKED to COMPLETED.  The caller holds the lock of the routing.
+ */
+void
+vr_routing_complete(VrRouting *routing, const text *outcome, TimestampTz now)
+{
+	static const VrRowStatement update = UPDATE_ROUTING(
+		"status = 'COMPLETED', outcome = $4, next_deadline = NULL,"
+		" version = version + 1, updated_at = $5",
+		5, TEXTOID, TIMESTAMPTZOID);
+	NullableDatum params[] = {
+		{0}, {0}, {0},
+		vr_param_ptr(outcome),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	update_routing(routing, &update, params);
+	routing->status = VR_COMPLETED;
+	routing->outcome = (text *) outcome;
+	routing->next_deadline = 0;
+}

@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * tick.c
+ *		vr_tick: does what is due, for all orders.
+ *
+ * Finds routings by the index on next_deadline, earliest first, so that a pass
+ * costs what is due and not what there is.
+ *
+ * Locking: waits for nobody.  A routing whose lock others have, or whose row
+ * they are changing, is skipped: any number of sessions can do this at the same
+ * time.  Row locks (FOR UPDATE SKIP LOCKED) would not do: they do not keep a
+ * REPEATABLE READ caller of vr_accept from meeting our update, and failing.  A
+ * lock is given back after its batch, since our update makes others wait from then
+ * on; so the lock table does not fill up.
+ *
+ * Errors: where one order cannot be done (a trigger of the DBA's may refuse it),
+ * the others are: its work is rolled back to a subtransaction, and a WARNING
+ * says why.  Errors about the session as a whole (cancel, shutdown, out of
+ * memory, deadlock) end the call.
+ *
+ * Memory: a context per batch.
+ *
+ * IDENTIFICATION
+ *	  src/tick.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#include "args.h"
+#include "catalog.h"
+#include "clock.h"
+#include "compat.h"
+#include "due.h"
+#include "lock.h"
+#include "result.h"
+#include "routing.h"
+#include "spi.h"
+#include "vendor.h"
+
+PG_FUNCTION_INFO_V1(vr_tick);
+
+/* Most routings that are locked at one time. */
+#define BATCH_SIZE 100
+
+/* Most routings of one call. */
+#define MAX_TICK 1000000
+
+/* What a call has done. */
+typedef struct Tick
+{
+	VrWork		work;
+	int			failed;
+	int			processed;
+} Tick;
+
+/* The routings of a batch: we hold the lock of each. */
+typedef struct Batch
+{
+	pg_uuid_t	routing_ids[BATCH_SIZE];
+	int			size;
+} Batch;
+
+/*
+ * Does what is due for some routings whose locks we hold.  Those that wait for
+ * nothing any more (see routings_next_deadline_idx) are written in one go.
+ */
+static void
+do_routings(const pg_uuid_t *routing_ids, int n, Tick *tick)
+{
+	List	   *done = NIL;
+
+	for (int i = 0; i < n; i++)
+	{
+		VrRouting  *routing = palloc(sizeof(VrRouting));
+		TimestampTz now = vr_now();
+
+		CHECK_FOR_INTERRUPTS();
+		if (!vr_routing_read_if_free(&routing_ids[i], routing) ||
+			routing->next_deadline == 0 || routing->next_deadline > now)
+			continue;
+		if (vr_is_over(routing))
+		{
+			if (!vr_routing_try_lock_row(routing))
+				continue;
+			done = lappend(done, routing);
+		}
+		else if (!vr_do_due(routing, NULL, false, now, &tick->work))
+			continue;
+		tick->processed++;
+	}
+	if (done != NIL)
+		vr_routings_forget_deadlines(done);
+}
+
+/*
+ * Is an error about this routing, so that others can go on?
+ */
+static bool
+is_about_routing(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_SYSTEM_ERROR:
+			return false;
+	}
+	return true;
+}
+
+/*
+ * As do_routings, in a subtransaction.  Returns false, with nothing changed,
+ * where that raises an error, and warns of it if that is wanted.
+ */
+static bool
+try_routings(const pg_uuid_t *routing_ids, int n, Tick *tick, bool warn)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Tick		before = *tick;
+	volatile bool done = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		VrSpi		spi;
+
+		vr_spi_begin(&spi);
+		do_routings(routing_ids, n, tick);
+		vr_spi_end(&spi);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		if (!is_about_routing(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		done = false;
+		if (warn)
+		{
+			char	   *id;
+
+			CurrentResourceOwner = owner;
+			id = DatumGetCString(DirectFunctionCall1(uuid_out,
+													 UUIDPGetDatum(routing_ids)));
+			ereport(WARNING,
+					(errcode(error->sqlerrcode),
+					 errmsg("routing \"%s\" is due, and failed: %s", id,
+							error->message),
+					 error->detail ? errdetail_internal("%s", error->detail) : 0));
+		}
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	if (!done)
+		*tick = before;
+	return done;
+}
+
+/*
+ * Does a batch, all at once if that works, else one by one, and gives the locks
+ * back.
+ */
+static void
+do_batch(Batch *batch, Tick *tick)
+{
+	if (!try_routings(batch->routing_ids, batch->size, tick, batch->size == 1))
+	{
+		if (batch->size == 1)
+			tick->failed++;
+		for (int i = 0; i < batch->size && batch->size > 1; i++)
+		{
+			if (!try_routings(&batch->routing_ids[i], 1, tick, true))
+				tick->failed++;
+		}
+	}
+	for (int i = 0; i < batch->size; i++)
+		vr_unlock_routing(&batch->routing_ids[i]);
+	batch->size = 0;
+}
+
+/*
+ * Routings that are due, the earliest first.  Read as they are at each moment,
+ * and so without predicate locks; each is read once more under its lock.
+ */
+typedef struct DueScan
+{
+	Relation	routings;
+	Relation	index;
+	TupleTableSlot *slot;
+	IndexScanDesc scan;
+} DueScan;
+
+static void
+begin_due(DueScan *due, TimestampTz now)
+{
+	ScanKeyData key;
+
+	due->routings = vr_open_table("routings");
+	due->index = vr_open_index("routings_next_deadline_idx");
+	due->slot = table_slot_create(due->routings, NULL);
+	due->scan = vr_index_beginscan(due->routings, due->index, SnapshotSelf, 1);
+	ScanKeyInit(&key, 1, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
+				TimestampTzGetDatum(now));
+	index_rescan(due->scan, &key, 1, NULL, 0);
+}
+
+/*
+ * Fills a batch with at most max routings that nobody else has, and locks them.
+ * Returns false where there are no more.
+ */
+static bool
+next_due(DueScan *due, Batch *batch, int max)
+{
+	batch->size = 0;
+	while (batch->size < Min(max, BATCH_SIZE))
+	{
+		pg_uuid_t	routing_id;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!index_getnext_slot(due->scan, ForwardScanDirection, due->slot))
+			return false;
+		routing_id = vr_routing_id_in(due->slot);
+		if (vr_try_lock_routing(&routing_id))
+			batch->routing_ids[batch->size++] = routing_id;
+	}
+	return true;
+}
+
+static void
+end_due(DueScan *due)
+{
+	index_endscan(due->scan);
+	ExecDropSingleTupleTableSlot(due->slot);
+	index_close(due->index, NoLock);
+	table_close(due->routings, NoLock);
+}
+
+/*
+ * Does what is due, for at most max routings.
+ */
+static void
+do_due(Tick *tick, int max)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext per_batch = AllocSetContextCreate(caller, "vendor_routing batch",
+													ALLOCSET_DEFAULT_SIZES);
+	Batch		batch;
+	DueScan		due;
+	bool		more = true;
+
+	begin_due(&due, vr_now());
+	while (more && tick->processed < max)
+	{
+		more = next_due(&due, &batch, max - tick->processed);
+		MemoryContextSwitchTo(per_batch);
+		if (batch.size > 0)
+			do_batch(&batch, tick);
+		MemoryContextSwitchTo(caller);
+		MemoryContextReset(per_batch);
+	}
+	end_due(&due);
+	MemoryContextDelete(per_batch);
+}
+
+/*
+ * When there is something to do next; false where nothing waits for a time.
+ */
+static bool
+next_time(TimestampTz now, TimestampTz *when)
+{
+	TimestampTz resume;
+	bool		found = vr_routings_next_due(now, when);
+
+	if (vr_vendors_next_resume(now, &resume) && !TIMESTAMP_IS_NOEND(resume) &&
+		(!found || resume < *when))
+	{
+		*when = resume;
+		found = true;
+	}
+	return found;
+}
+
+/*
+ * vr_tick(max integer)
+ */
+Datum
+vr_tick(PG_FUNCTION_ARGS)
+{
+	static VrResult result = {
+		10, {
+			{"timed_out", INT4OID},
+			{"awarded", INT4OID},
+			{"waves_opened", INT4OID},
+			{"exhausted", INT4OID},
+			{"expired", INT4OID},
+			{"released", INT4OID},
+			{"resumed", INT4OID},
+			{"failed", INT4OID},
+			{"processed", INT4OID},
+			{"next_due", TIMESTAMPTZOID}
+		}
+	};
+	int			max;
+	Tick		tick = {0};
+	int			resumed;
+	TimestampTz next_due = 0;
+	bool		has_next;
+	VrSpi		spi;
+
+	vr_require_writable("vr_tick()");
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("max must not be null")));
+	max = PG_GETARG_INT32(0);
+	if (max < 1 || max > MAX_TICK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max must be between 1 and %d", MAX_TICK)));
+
+	do_due(&tick, max);
+
+	vr_spi_begin(&spi);
+	resumed = vr_vendors_end_pauses(max, vr_now());
+	has_next = next_time(vr_now(), &next_due);
+	vr_spi_end(&spi);
+
+	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+		vr_param(Int32GetDatum(tick.work.timed_out)),
+		vr_param(Int32GetDatum(tick.work.awarded)),
+		vr_param(Int32GetDatum(tick.work.waves_opened)),
+		vr_param(Int32GetDatum(tick.work.exhausted)),
+		vr_param(Int32GetDatum(tick.work.expired)),
+		vr_param(Int32GetDatum(tick.work.released)),
+		vr_param(Int32GetDatum(resumed)),
+		vr_param(Int32GetDatum(tick.failed)),
+		vr_param(Int32GetDatum(tick.processed)),
+		{TimestampTzGetDatum(next_due), !has_next}
+	}));
+}
