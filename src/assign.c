@@ -78,22 +78,40 @@ judge_gate(const text *vendor_id, VrGate gate)
 }
 
 /*
+ * The vendor's offer among these, or NULL.
+ */
+static VrResponse *
+find_offer(const List *responses, const text *vendor_id)
+{
+	ListCell   *cell;
+
+	foreach(cell, responses)
+	{
+		if (vr_text_eq(((VrResponse *) lfirst(cell))->vendor_id, vendor_id))
+			return lfirst(cell);
+	}
+	return NULL;
+}
+
+/*
  * The vendor's offer in this round; makes one where it has none.
  */
-static void
-offer_to(const VrRouting *routing, const text *vendor_id, VrResponse *response,
-		 TimestampTz now)
+static VrResponse *
+offer_to(const VrRouting *routing, const text *vendor_id, TimestampTz now)
 {
+	List	   *responses = vr_responses_read(routing);
+	VrResponse *offer = find_offer(responses, vendor_id);
 	VrCandidate candidate;
 
-	vr_response_read(routing, vendor_id, response);
-	if (response->invited)
-		return;
+	if (offer != NULL)
+		return offer;
 	vr_vendor_candidate(vendor_id, &candidate);
-	vr_responses_insert(routing, list_make1(&candidate),
-						list_length(vr_responses_read(routing)),
+	vr_responses_insert(routing, list_make1(&candidate), list_length(responses),
 						now, routing->expires_at);
-	vr_response_read(routing, vendor_id, response);
+	offer = find_offer(vr_responses_read(routing), vendor_id);
+	if (offer == NULL)
+		vr_spi_not_written();
+	return offer;
 }
 
 /*
@@ -106,7 +124,7 @@ assign(VrRouting *routing, const text *vendor_id, const text *actor, bool force)
 	VrOutcome	outcome = judge(routing, vendor_id, now);
 	VrQuestion	question = {.retailer_id = routing->retailer_id, .now = now};
 	VrVendorLock lock = {.wait = true};
-	VrResponse	response;
+	VrResponse *offer;
 	VrEvent		win = {VR_EVENT_ASSIGNED, vendor_id, NULL};
 
 	if (outcome != VR_OUTCOME_LOCKED)
@@ -126,13 +144,13 @@ assign(VrRouting *routing, const text *vendor_id, const text *actor, bool force)
 	if (outcome != VR_OUTCOME_LOCKED)
 		return outcome;
 
-	offer_to(routing, vendor_id, &response, now);
-	if (response.answer == VR_REJECT || response.answer == VR_ERROR)
+	offer = offer_to(routing, vendor_id, now);
+	if (offer->answer == VR_REJECT || offer->answer == VR_ERROR)
 		return VR_OUTCOME_ALREADY_REJECTED;
 
 	win.payload = vr_json({"actor", .string = vr_cstring(actor)},
 						  {"force", .string = force ? "true" : "false"});
-	if (!vr_award(routing, &win, cstring_to_text("ASSIGNED"), &lock.tid, &response, now))
+	if (!vr_award(routing, &win, cstring_to_text("ASSIGNED"), &lock.tid, offer, now))
 		vr_spi_not_written();
 	return VR_OUTCOME_LOCKED;
 }
