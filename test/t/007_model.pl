@@ -258,6 +258,7 @@ sub script
 
 my %calls;    # how each verb ended, and how often
 my @surprises;
+my $serialization_failures = 0;
 
 # Runs the scripts at the same time, and files what came of it.
 sub run_together
@@ -301,11 +302,13 @@ sub run_together
 			($statement, $verb, $legal, $level) = @{ $session->{lines}[ $line - 1 ] };
 			$calls{$verb}{$sqlstate}++;
 
-			# What SERIALIZABLE may always do; see doc/design.md.
-			next
-			  if $sqlstate eq '40001'
-			  && $level eq 'SERIALIZABLE'
-			  && $statement =~ /^COMMIT/;
+			# What SERIALIZABLE may do now and then, since transactions here read
+			# all there is (vr_check, vr_status); see doc/design.md.
+			if ($sqlstate eq '40001' && $level eq 'SERIALIZABLE')
+			{
+				$serialization_failures++;
+				next;
+			}
 			push @surprises,
 			  "$sqlstate from $verb at $level: $statement ($session->{file}:$line)"
 			  if index($legal, $sqlstate) < 0;
@@ -387,4 +390,8 @@ foreach my $verb (sort keys %calls)
 }
 
 $node->stop;
+# Reads of our own that took predicate locks made it one in 700.
+cmp_ok($serialization_failures, '<=', $chunks * $chunk / 2000,
+	"serialization failures are rare: $serialization_failures");
+
 done_testing();
