@@ -137,6 +137,26 @@ vr_arg_optional_object(FunctionCallInfo fcinfo, int argno, const char *name)
 }
 
 /*
+ * A JSON object.
+ */
+const Jsonb *
+vr_arg_object(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	require_value(fcinfo, argno, name);
+	return vr_arg_optional_object(fcinfo, argno, name);
+}
+
+/*
+ * A relation.  Whether there is one is seen by who opens it.
+ */
+Oid
+vr_arg_relation(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	require_value(fcinfo, argno, name);
+	return PG_GETARG_OID(argno);
+}
+
+/*
  * An amount of money: finite and not negative, or NULL.
  */
 Numeric

@@ -31,6 +31,8 @@ extern const pg_uuid_t *vr_arg_uuid(FunctionCallInfo fcinfo, int argno, const ch
 extern const text *vr_arg_id(FunctionCallInfo fcinfo, int argno, const char *name);
 extern const text *vr_arg_optional_id(FunctionCallInfo fcinfo, int argno, const char *name);
 extern const text *vr_arg_optional_text(FunctionCallInfo fcinfo, int argno, const char *name);
+extern const Jsonb *vr_arg_object(FunctionCallInfo fcinfo, int argno, const char *name);
+extern Oid	vr_arg_relation(FunctionCallInfo fcinfo, int argno, const char *name);
 extern const Jsonb *vr_arg_optional_object(FunctionCallInfo fcinfo, int argno, const char *name);
 extern Numeric vr_arg_optional_amount(FunctionCallInfo fcinfo, int argno, const char *name);
 extern const Interval *vr_arg_optional_ttl(FunctionCallInfo fcinfo, int argno, const char *name);

@@ -45,6 +45,21 @@
 #define vr_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
+/* 16 made one function of those for each kind of object. */
+#if PG_VERSION_NUM >= 160000
+#define vr_is_owner_of_table(table, role) \
+	object_ownercheck(RelationRelationId, (table), (role))
+#else
+#define vr_is_owner_of_table(table, role) pg_class_ownercheck((table), (role))
+#endif
+
+/* 18 has generated columns that are not stored. */
+#if PG_VERSION_NUM >= 180000
+#define VR_GENERATED_VIRTUAL ATTRIBUTE_GENERATED_VIRTUAL
+#else
+#define VR_GENERATED_VIRTUAL 'v'
+#endif
+
 /* The catalogs give no name to the type of an array of places. */
 #define TIDARRAYOID 1010
 

@@ -228,6 +228,22 @@ vr_spi_not_written(void)
 }
 
 /*
+ * Runs a command that makes or drops something.  What is quoted into it is
+ * quoted by the caller.
+ */
+void
+vr_spi_utility(const char *sql)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int			result = SPI_execute(sql, false, 0);
+
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "SPI_execute failed: %s: %s",
+			 SPI_result_code_string(result), sql);
+	MemoryContextSwitchTo(caller);
+}
+
+/*
  * Runs a query on the latest snapshot.  Returns the number of rows.
  */
 uint64

@@ -73,6 +73,7 @@ extern uint64 vr_spi_write_row(const VrRowStatement *statement,
 extern void vr_spi_write_exactly(const VrStatement *statement,
 								 const NullableDatum *params, uint64 nrows);
 pg_noreturn extern void vr_spi_not_written(void);
+extern void vr_spi_utility(const char *sql);
 extern uint64 vr_spi_read(const VrStatement *statement,
 						  const NullableDatum *params);
 extern uint64 vr_spi_read_snapshot(const VrStatement *statement,

@@ -27,14 +27,18 @@
 #include "args.h"
 #include "routing.h"
 #include "spi.h"
+#include "trigger.h"
 #include "vendor.h"
 
 PG_FUNCTION_INFO_V1(vr_guard_routings);
 PG_FUNCTION_INFO_V1(vr_guard_vendors);
 PG_FUNCTION_INFO_V1(vr_guard_kept);
 
-static TriggerData *
-trigger_data(FunctionCallInfo fcinfo)
+/*
+ * What a trigger function is called with.
+ */
+TriggerData *
+vr_trigger_data(FunctionCallInfo fcinfo)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -49,7 +53,7 @@ trigger_data(FunctionCallInfo fcinfo)
 Datum
 vr_guard_routings(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = trigger_data(fcinfo);
+	TriggerData *trigger = vr_trigger_data(fcinfo);
 
 	if (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
 		!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
@@ -70,7 +74,7 @@ vr_guard_routings(PG_FUNCTION_ARGS)
 Datum
 vr_guard_vendors(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = trigger_data(fcinfo);
+	TriggerData *trigger = vr_trigger_data(fcinfo);
 	const text *vendor_id = NULL;	/* any */
 	bool		in_use;
 	VrSpi		spi;
@@ -111,7 +115,7 @@ vr_guard_vendors(PG_FUNCTION_ARGS)
 Datum
 vr_guard_kept(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = trigger_data(fcinfo);
+	TriggerData *trigger = vr_trigger_data(fcinfo);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -69,6 +69,10 @@ extern void vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *ti
 								TimestampTz now);
 extern bool vr_vendor_recount(const text *vendor_id, const char *detail,
 							  TimestampTz now);
+extern void vr_vendors_mirror(const Jsonb *rows, const List *columns,
+							  TimestampTz now);
+extern void vr_vendor_forget(const text *vendor_id);
+extern void vr_vendors_forget_all(void);
 extern text *vr_vendor_id(TupleDesc tupdesc, HeapTuple tuple);
 extern bool vr_vendor_in_use(const text *vendor_id);
 

@@ -1,0 +1,362 @@
+/*-------------------------------------------------------------------------
+ *
+ * attach_vendors.c
+ *		vr_attach_vendors, vr_detach_vendors: keeps the registry in step with a
+ *		table of the application's.
+ *
+ * Its rows are loaded once, and from then on by triggers, in the transaction
+ * that changes them.  Values are turned into text with the rights of whoever does
+ * that; only then are they written with ours.
+ *
+ * Locking: attaching locks the table against changes.
+ *
+ * Memory: a context per batch of rows.
+ *
+ * Errors: those of attachment.c, and those of the table vendors.
+ *
+ * IDENTIFICATION
+ *	  src/attach_vendors.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_inherits.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "args.h"
+#include "attachment.h"
+#include "clock.h"
+#include "spi.h"
+#include "trigger.h"
+#include "vendor.h"
+
+PG_FUNCTION_INFO_V1(vr_attach_vendors);
+PG_FUNCTION_INFO_V1(vr_detach_vendors);
+PG_FUNCTION_INFO_V1(vr_sync_vendors);
+
+/* Rows that are written by one statement. */
+#define BATCH 1000
+
+/* Seconds between two notices of how far it is. */
+#define NOTICE_AFTER 5
+
+/* The columns of vendors that can be mapped, by their names. */
+static const VrFieldRule rules[] = {
+	{"vendor_id", .required = true, .column_only = true},
+	{"name"},
+	{"phone"},
+	{"is_active"},
+	{"is_verified"},
+	{"products", .is_list = true},
+	{"min_order_amount"},
+	{"latitude"},
+	{"longitude"},
+	{"service_radius_km"},
+	{"capacity"},
+	{"average_rating"},
+	{"reliability_score"},
+	{"total_orders"},
+	{"completed_orders"}
+};
+
+#define NFIELDS lengthof(rules)
+#define FIELD_VENDOR_ID 0
+
+/* On the attached table. */
+static const VrTrigger triggers[] = {
+	{"vr_sync_vendors", "AFTER INSERT OR UPDATE OR DELETE", "ROW", "sync_vendors"},
+	{"vr_sync_vendors_truncate", "AFTER TRUNCATE", "STATEMENT", "sync_vendors"}
+};
+
+/* Vendors on their way into the registry. */
+typedef struct Load
+{
+	List	   *mapped;			/* names of columns, as text */
+	JsonbParseState *rows;
+	int			nrows;			/* of this batch */
+	int64		total;
+	TimestampTz next_notice;
+	MemoryContext per_batch;
+} Load;
+
+static VrField *
+read_mapping(const Jsonb *mapping, Relation relation)
+{
+	return vr_mapping_read(mapping, rules, NFIELDS, NULL, 0, relation);
+}
+
+static List *
+mapped_columns(const VrField *fields)
+{
+	List	   *names = NIL;
+
+	for (int i = 0; i < NFIELDS; i++)
+	{
+		if (vr_field_is_mapped(&fields[i]))
+			names = lappend(names, cstring_to_text(rules[i].key));
+	}
+	return names;
+}
+
+/*
+ * Refuses a row without an id.
+ */
+static char *
+vendor_id_of(const VrField *fields, HeapTuple row, TupleDesc tupdesc)
+{
+	char	   *id = vr_field_value(&fields[FIELD_VENDOR_ID], row, tupdesc);
+
+	if (id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the id of an attached vendor must not be null")));
+	return id;
+}
+
+/*
+ * Adds a row to a JSON array: every value a string or null.
+ */
+static void
+push_row(JsonbParseState **state, const VrField *fields, HeapTuple row,
+		 TupleDesc tupdesc)
+{
+	(void) vendor_id_of(fields, row, tupdesc);
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < NFIELDS; i++)
+	{
+		char	   *text = vr_field_value(&fields[i], row, tupdesc);
+		JsonbValue	value;
+
+		value.type = jbvString;
+		value.val.string.val = (char *) rules[i].key;
+		value.val.string.len = strlen(rules[i].key);
+		pushJsonbValue(state, WJB_KEY, &value);
+		value.type = (text == NULL) ? jbvNull : jbvString;
+		if (text != NULL)
+		{
+			value.val.string.val = text;
+			value.val.string.len = strlen(text);
+		}
+		pushJsonbValue(state, WJB_VALUE, &value);
+	}
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+static void
+flush(Load *load)
+{
+	VrSpi		spi;
+	Jsonb	   *rows;
+
+	if (load->nrows == 0)
+		return;
+	rows = JsonbValueToJsonb(pushJsonbValue(&load->rows, WJB_END_ARRAY, NULL));
+	vr_spi_begin(&spi);
+	vr_vendors_mirror(rows, load->mapped, vr_now());
+	vr_spi_end(&spi);
+	load->total += load->nrows;
+	load->nrows = 0;
+	load->rows = NULL;
+	MemoryContextReset(load->per_batch);
+
+	if (vr_now() >= load->next_notice)
+	{
+		ereport(NOTICE, (errmsg("%lld vendors loaded so far", (long long) load->total)));
+		load->next_notice = vr_now() + NOTICE_AFTER * USECS_PER_SEC;
+	}
+}
+
+/*
+ * Loads the rows of a table without partitions.
+ */
+static void
+load_table(Load *load, Oid relid, const Jsonb *mapping)
+{
+	Relation	table = table_open(relid, AccessShareLock);
+	VrField    *fields = read_mapping(mapping, table);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		MemoryContext caller = MemoryContextSwitchTo(load->per_batch);
+		bool		should_free;
+		HeapTuple	row;
+
+		CHECK_FOR_INTERRUPTS();
+		if (load->nrows == 0)
+			pushJsonbValue(&load->rows, WJB_BEGIN_ARRAY, NULL);
+		row = ExecFetchSlotHeapTuple(slot, false, &should_free);
+		push_row(&load->rows, fields, row, RelationGetDescr(table));
+		load->nrows++;
+		if (load->nrows == BATCH)
+			flush(load);
+		MemoryContextSwitchTo(caller);
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+}
+
+/*
+ * Loads all rows of a table, partitions included.  Returns how many.
+ */
+static int64
+load_all(Relation relation, const Jsonb *mapping, const VrField *fields)
+{
+	Load		load = {
+		.mapped = mapped_columns(fields),
+		.next_notice = vr_now() + NOTICE_AFTER * USECS_PER_SEC,
+		.per_batch = AllocSetContextCreate(CurrentMemoryContext,
+										   "vendor_routing vendors",
+										   ALLOCSET_DEFAULT_SIZES)
+	};
+	MemoryContext caller;
+	List	   *tables = find_all_inheritors(RelationGetRelid(relation),
+											 AccessShareLock, NULL);
+	ListCell   *cell;
+
+	foreach(cell, tables)
+	{
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
+			load_table(&load, lfirst_oid(cell), mapping);
+	}
+	caller = MemoryContextSwitchTo(load.per_batch);
+	flush(&load);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(load.per_batch);
+	return load.total;
+}
+
+/*
+ * vr_attach_vendors(relation regclass, mapping jsonb) returns bigint
+ */
+Datum
+vr_attach_vendors(PG_FUNCTION_ARGS)
+{
+	Oid			relid = vr_arg_relation(fcinfo, 0, "relation");
+	const Jsonb *mapping = vr_arg_object(fcinfo, 1, "mapping");
+	Relation	relation;
+	VrField    *fields;
+	int64		loaded;
+	VrSpi		spi;
+
+	vr_require_writable("vr_attach_vendors()");
+
+	relation = vr_open_attachable(relid);
+	fields = read_mapping(mapping, relation);
+	vr_require_unique(relation, &fields[FIELD_VENDOR_ID]);
+
+	vr_spi_begin(&spi);
+	(void) vr_detach(VR_ATTACHED_VENDORS, triggers, lengthof(triggers));
+	vr_attachment_insert(VR_ATTACHED_VENDORS, relid, mapping, vr_now());
+	vr_create_triggers(relation, triggers, lengthof(triggers));
+	vr_spi_end(&spi);
+
+	loaded = load_all(relation, mapping, fields);
+	relation_close(relation, NoLock);
+	PG_RETURN_INT64(loaded);
+}
+
+/*
+ * vr_detach_vendors() returns boolean
+ *
+ * What is in the registry stays as it is.
+ */
+Datum
+vr_detach_vendors(PG_FUNCTION_ARGS)
+{
+	bool		detached;
+	VrSpi		spi;
+
+	vr_require_writable("vr_detach_vendors()");
+
+	vr_spi_begin(&spi);
+	detached = vr_detach(VR_ATTACHED_VENDORS, triggers, lengthof(triggers));
+	vr_spi_end(&spi);
+
+	PG_RETURN_BOOL(detached);
+}
+
+/*
+ * Writes one row of the attached table to the registry.
+ */
+static void
+sync_row(const VrField *fields, HeapTuple row, TupleDesc tupdesc)
+{
+	JsonbParseState *state = NULL;
+	Jsonb	   *rows;
+	VrSpi		spi;
+
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	push_row(&state, fields, row, tupdesc);
+	rows = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+
+	vr_spi_begin(&spi);
+	vr_vendors_mirror(rows, mapped_columns(fields), vr_now());
+	vr_spi_end(&spi);
+}
+
+/*
+ * Takes a vendor whose row is gone out of the registry.
+ */
+static void
+forget_row(const char *vendor_id)
+{
+	VrSpi		spi;
+
+	vr_spi_begin(&spi);
+	vr_vendor_forget(cstring_to_text(vendor_id));
+	vr_spi_end(&spi);
+}
+
+/*
+ * AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW, and AFTER TRUNCATE, on the
+ * attached table.
+ */
+Datum
+vr_sync_vendors(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = vr_trigger_data(fcinfo);
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+	VrAttachment attachment;
+	VrField    *fields;
+	VrSpi		spi;
+	bool		found;
+
+	vr_spi_begin(&spi);
+	found = vr_attachment_find(VR_ATTACHED_VENDORS, &attachment);
+	if (found && TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		vr_vendors_forget_all();
+	vr_spi_end(&spi);
+	if (!found || TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		return PointerGetDatum(NULL);
+
+	fields = read_mapping(attachment.mapping, trigger->tg_relation);
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		sync_row(fields, trigger->tg_trigtuple, tupdesc);
+	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		forget_row(vendor_id_of(fields, trigger->tg_trigtuple, tupdesc));
+	else
+	{
+		char	   *before = vendor_id_of(fields, trigger->tg_trigtuple, tupdesc);
+		char	   *after = vendor_id_of(fields, trigger->tg_newtuple, tupdesc);
+
+		sync_row(fields, trigger->tg_newtuple, tupdesc);
+		if (strcmp(before, after) != 0)
+			forget_row(before);
+	}
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,440 @@
+/*-------------------------------------------------------------------------
+ *
+ * attachment.c
+ *		The table attachments: tables of the application's, and what their
+ *		columns mean.  Its only writer.
+ *
+ * A mapping is a JSON object from a word of ours to where the value is:
+ *
+ *		"column"							a column of the table
+ *		{"value": constant}					the same for every row
+ *		{"column": "c", "equals": "text"}	whether the column says so
+ *
+ * It has no expressions: nothing that a user writes is ever run as SQL.  Values
+ * are taken from rows in C, by the output functions of their types, with the
+ * rights of whoever changes the row, before anything runs with ours.
+ *
+ * Errors: 22023 for a mapping that is not such, 42703 for a column that is not
+ * there, 42809 and 0A000 for what cannot be attached, 42501 for who is not its owner.
+ *
+ * IDENTIFICATION
+ *	  src/attachment.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/catalog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "attachment.h"
+#include "compat.h"
+#include "spi.h"
+
+/* In the order of VrAttachmentKind. */
+static const char *const kind_names[] = {"ORDERS", "VENDORS"};
+
+const char *
+vr_attachment_kind_name(VrAttachmentKind kind)
+{
+	return kind_names[kind];
+}
+
+static NullableDatum
+kind_param(VrAttachmentKind kind)
+{
+	return vr_param_ptr(cstring_to_text(kind_names[kind]));
+}
+
+/*
+ * The attached table of a kind.  Returns false where there is none.
+ */
+bool
+vr_attachment_find(VrAttachmentKind kind, VrAttachment *attachment)
+{
+	static const VrStatement select = {
+		"SELECT relation, mapping"
+		" FROM vendor_routing.attachments"
+		" WHERE kind = $1",
+		1, {TEXTOID}
+	};
+	NullableDatum params[] = {kind_param(kind)};
+
+	if (vr_spi_read(&select, params) == 0)
+		return false;
+	attachment->relation = DatumGetObjectId(vr_spi_value(0, 1).value);
+	attachment->mapping = DatumGetJsonbPCopy(vr_spi_value(0, 2).value);
+	return true;
+}
+
+/*
+ * Writes down that a table is attached; replaces what was there.
+ */
+void
+vr_attachment_insert(VrAttachmentKind kind, Oid relation, const Jsonb *mapping,
+					 TimestampTz now)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.attachments"
+		" (kind, relation, mapping, attached_at)"
+		" VALUES ($1, $2, $3, $4)"
+		" ON CONFLICT (kind) DO UPDATE"
+		" SET relation = excluded.relation, mapping = excluded.mapping,"
+		"     attached_at = excluded.attached_at",
+		4, {TEXTOID, REGCLASSOID, JSONBOID, TIMESTAMPTZOID}
+	};
+	NullableDatum params[] = {
+		kind_param(kind),
+		vr_param(ObjectIdGetDatum(relation)),
+		vr_param_ptr(mapping),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	vr_spi_write_exactly(&insert, params, 1);
+}
+
+/*
+ * Forgets the attached table.  Returns false where there is none.
+ */
+bool
+vr_attachment_delete(VrAttachmentKind kind)
+{
+	static const VrStatement delete = {
+		"DELETE FROM vendor_routing.attachments"
+		" WHERE kind = $1",
+		1, {TEXTOID}
+	};
+	NullableDatum params[] = {kind_param(kind)};
+
+	return vr_spi_write(&delete, params) == 1;
+}
+
+static char *
+quoted_name(Oid relation)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+									  get_rel_name(relation));
+}
+
+/*
+ * Puts triggers of ours on a table.
+ */
+void
+vr_create_triggers(Relation relation, const VrTrigger *triggers, int n)
+{
+	for (int i = 0; i < n; i++)
+		vr_spi_utility(psprintf("CREATE TRIGGER %s %s ON %s"
+								" FOR EACH %s EXECUTE FUNCTION vendor_routing.%s()",
+								triggers[i].name, triggers[i].when,
+								quoted_name(RelationGetRelid(relation)),
+								triggers[i].level, triggers[i].function));
+}
+
+/*
+ * Takes triggers of ours off the attached table of a kind, and forgets it.
+ * Returns false where there is none.  Only its owner may, or who may attach
+ * another in its place; the table may be gone.
+ */
+bool
+vr_detach(VrAttachmentKind kind, const VrTrigger *triggers, int n)
+{
+	VrAttachment attachment;
+
+	if (!vr_attachment_find(kind, &attachment))
+		return false;
+	if (get_rel_name(attachment.relation) != NULL)
+	{
+		for (int i = 0; i < n; i++)
+			vr_spi_utility(psprintf("DROP TRIGGER IF EXISTS %s ON %s",
+									triggers[i].name,
+									quoted_name(attachment.relation)));
+	}
+	return vr_attachment_delete(kind);
+}
+
+static void
+cannot_attach(Relation relation, int sqlerrcode, const char *why)
+{
+	ereport(ERROR,
+			(errcode(sqlerrcode),
+			 errmsg("\"%s\" cannot be attached", RelationGetRelationName(relation)),
+			 errdetail("%s", why)));
+}
+
+/*
+ * Opens a table that the caller wants to attach, and keeps others from changing
+ * it until the end of the transaction.
+ */
+Relation
+vr_open_attachable(Oid relation)
+{
+	Relation	table = relation_open(relation, ShareRowExclusiveLock);
+
+	if (table->rd_rel->relkind != RELKIND_RELATION &&
+		table->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		cannot_attach(table, ERRCODE_WRONG_OBJECT_TYPE,
+					  "Only tables and partitioned tables can be attached.");
+	if (table->rd_rel->relispartition)
+		cannot_attach(table, ERRCODE_WRONG_OBJECT_TYPE,
+					  "It is a partition; attach the partitioned table.");
+	if (table->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		cannot_attach(table, ERRCODE_FEATURE_NOT_SUPPORTED,
+					  "Temporary and unlogged tables lose their rows without saying so.");
+	if (IsCatalogRelation(table) ||
+		table->rd_rel->relnamespace == get_namespace_oid("vendor_routing", true))
+		cannot_attach(table, ERRCODE_WRONG_OBJECT_TYPE,
+					  "It belongs to the server or to the extension.");
+	if (!vr_is_owner_of_table(relation, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(table->rd_rel->relkind),
+					   RelationGetRelationName(table));
+	return table;
+}
+
+/*
+ * The attribute of a column; 42703 where there is none.
+ */
+static AttrNumber
+find_column(Relation relation, const char *key, const char *name)
+{
+	AttrNumber	attnum = get_attnum(RelationGetRelid(relation), name);
+
+	if (attnum <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation \"%s\" does not exist",
+						name, RelationGetRelationName(relation)),
+				 errdetail("The mapping says that it has %s.", key),
+				 errhint("Attach the table again, with another mapping.")));
+	if (TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attgenerated ==
+		VR_GENERATED_VIRTUAL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" of relation \"%s\" is a virtual generated column",
+						name, RelationGetRelationName(relation)),
+				 errhint("Make it a stored one.")));
+	return attnum;
+}
+
+static char *
+string_of(const JsonbValue *value)
+{
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+/*
+ * A JSON scalar as the text of the value.
+ */
+static char *
+scalar_text(const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvNull:
+			return NULL;
+		case jbvString:
+			return string_of(value);
+		case jbvBool:
+			return pstrdup(value->val.boolean ? "true" : "false");
+		case jbvNumeric:
+			return DatumGetCString(DirectFunctionCall1(numeric_out,
+													   NumericGetDatum(value->val.numeric)));
+		default:
+			return NULL;
+	}
+}
+
+static void
+bad_field(const char *key, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("mapping of \"%s\" is not valid", key),
+			 errdetail("%s", detail),
+			 errhint("Give the name of a column, {\"value\": constant}, or {\"column\": name, \"equals\": text}.")));
+}
+
+/*
+ * Finds out where a field comes from.
+ */
+static void
+read_field(VrField *field, const JsonbValue *value, Relation relation)
+{
+	const char *key = field->rule->key;
+	JsonbContainer *object;
+	JsonbValue	buffer;
+	JsonbValue *member;
+
+	if (value->type == jbvString)
+	{
+		field->attnum = find_column(relation, key, string_of(value));
+		return;
+	}
+	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+		bad_field(key, "It is neither a text nor an object.");
+	if (field->rule->column_only)
+		bad_field(key, "It must be the name of a column.");
+
+	object = value->val.binary.data;
+	if ((member = getKeyJsonValueFromContainer(object, "value", 5, &buffer)) != NULL &&
+		JsonContainerSize(object) == 1)
+	{
+		if (member->type == jbvBinary)
+			bad_field(key, "A constant is a text, a number, true, false or null.");
+		field->constant = scalar_text(member);
+		return;
+	}
+	if ((member = getKeyJsonValueFromContainer(object, "column", 6, &buffer)) != NULL &&
+		member->type == jbvString && JsonContainerSize(object) == 2)
+	{
+		field->attnum = find_column(relation, key, string_of(member));
+		member = getKeyJsonValueFromContainer(object, "equals", 6, &buffer);
+		if (member != NULL && member->type != jbvBinary &&
+			(field->equals = scalar_text(member)) != NULL)
+			return;
+	}
+	bad_field(key, "It has other members than value, or column and equals.");
+}
+
+/*
+ * Reads the fields of a mapping, in the order of the rules.  Members named in
+ * other_keys are left to the caller; any other that no rule knows is refused.
+ */
+VrField *
+vr_mapping_read(const Jsonb *mapping, const VrFieldRule *rules, int nrules,
+				const char *const *other_keys, int nother, Relation relation)
+{
+	VrField    *fields = palloc0(nrules * sizeof(VrField));
+	JsonbIterator *it = JsonbIteratorInit((JsonbContainer *) &mapping->root);
+	JsonbIteratorToken token;
+	JsonbValue	key;
+	uint64		seen = 0;
+
+	for (int i = 0; i < nrules; i++)
+		fields[i].rule = &rules[i];
+
+	while ((token = JsonbIteratorNext(&it, &key, true)) != WJB_DONE)
+	{
+		JsonbValue	value;
+		char	   *name;
+		bool		known = false;
+
+		if (token != WJB_KEY)
+			continue;
+		name = string_of(&key);
+		(void) JsonbIteratorNext(&it, &value, true);
+		for (int i = 0; i < nrules && !known; i++)
+		{
+			known = (strcmp(name, rules[i].key) == 0);
+			if (known)
+			{
+				read_field(&fields[i], &value, relation);
+				seen |= UINT64CONST(1) << i;
+			}
+		}
+		for (int i = 0; i < nother && !known; i++)
+			known = (strcmp(name, other_keys[i]) == 0);
+		if (!known)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("mapping has the unknown key \"%s\"", name)));
+	}
+
+	for (int i = 0; i < nrules; i++)
+	{
+		if (rules[i].required && !(seen & (UINT64CONST(1) << i)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("mapping must have the key \"%s\"", rules[i].key)));
+	}
+	return fields;
+}
+
+/*
+ * Refuses a column whose values do not tell rows apart.
+ */
+void
+vr_require_unique(Relation relation, const VrField *field)
+{
+	List	   *indexes = RelationGetIndexList(relation);
+	bool		unique = false;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (index->rd_index->indisunique && index->rd_index->indimmediate &&
+			index->rd_index->indisvalid && index->rd_index->indnkeyatts == 1 &&
+			index->rd_index->indkey.values[0] == field->attnum &&
+			RelationGetIndexPredicate(index) == NIL)
+			unique = true;
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	if (!unique)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the column of \"%s\" must have a unique index of its own",
+						field->rule->key)));
+}
+
+bool
+vr_field_is_mapped(const VrField *field)
+{
+	return field->attnum != 0 || field->constant != NULL;
+}
+
+/*
+ * One value as the text of a list of one.
+ */
+static char *
+list_of_one(const char *value)
+{
+	Datum		element = CStringGetTextDatum(value);
+	ArrayType  *array = construct_array(&element, 1, TEXTOID, -1, false, TYPALIGN_INT);
+
+	return OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array));
+}
+
+/*
+ * The value of a field in a row, as text; NULL for NULL.
+ */
+char *
+vr_field_value(const VrField *field, HeapTuple row, TupleDesc tupdesc)
+{
+	Form_pg_attribute attribute;
+	Datum		value;
+	bool		isnull;
+	Oid			output;
+	bool		is_varlena;
+	char	   *result;
+
+	if (field->attnum == 0)
+		return field->constant;
+
+	value = heap_getattr(row, field->attnum, tupdesc, &isnull);
+	if (isnull)
+		return field->equals != NULL ? pstrdup("false") : NULL;
+
+	attribute = TupleDescAttr(tupdesc, field->attnum - 1);
+	getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
+	result = OidOutputFunctionCall(output, value);
+	if (field->equals != NULL)
+		return pstrdup(strcmp(result, field->equals) == 0 ? "true" : "false");
+	if (field->rule->is_list && !OidIsValid(get_element_type(getBaseType(attribute->atttypid))))
+		return list_of_one(result);
+	return result;
+}

@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * attachment.h
+ *		The table attachments: tables of the application's, and what their
+ *		columns mean.
+ *
+ * IDENTIFICATION
+ *	  src/attachment.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_ATTACHMENT_H
+#define VR_ATTACHMENT_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+
+typedef enum VrAttachmentKind
+{
+	VR_ATTACHED_ORDERS,
+	VR_ATTACHED_VENDORS
+} VrAttachmentKind;
+
+typedef struct VrAttachment
+{
+	Oid			relation;
+	Jsonb	   *mapping;
+} VrAttachment;
+
+/* A word of a mapping that stands for a value: what it may say. */
+typedef struct VrFieldRule
+{
+	const char *key;
+	bool		required;
+	bool		column_only;	/* we write there: not a constant */
+	bool		is_list;		/* an array; one value stands for a list of one */
+} VrFieldRule;
+
+/* Where the value comes from. */
+typedef struct VrField
+{
+	const VrFieldRule *rule;
+	AttrNumber	attnum;			/* 0: not a column */
+	char	   *constant;		/* NULL: none */
+	char	   *equals;			/* the value is whether the column says this */
+} VrField;
+
+/* A trigger of ours on a table of theirs. */
+typedef struct VrTrigger
+{
+	const char *name;
+	const char *when;
+	const char *level;			/* ROW or STATEMENT */
+	const char *function;		/* in the schema vendor_routing */
+} VrTrigger;
+
+extern const char *vr_attachment_kind_name(VrAttachmentKind kind);
+extern bool vr_attachment_find(VrAttachmentKind kind, VrAttachment *attachment);
+extern void vr_attachment_insert(VrAttachmentKind kind, Oid relation,
+								 const Jsonb *mapping, TimestampTz now);
+extern bool vr_attachment_delete(VrAttachmentKind kind);
+
+extern void vr_create_triggers(Relation relation, const VrTrigger *triggers, int n);
+extern bool vr_detach(VrAttachmentKind kind, const VrTrigger *triggers, int n);
+
+extern Relation vr_open_attachable(Oid relation);
+extern VrField *vr_mapping_read(const Jsonb *mapping, const VrFieldRule *rules,
+								int nrules, const char *const *other_keys,
+								int nother, Relation relation);
+extern void vr_require_unique(Relation relation, const VrField *field);
+extern bool vr_field_is_mapped(const VrField *field);
+extern char *vr_field_value(const VrField *field, HeapTuple row, TupleDesc tupdesc);
+
+#endif							/* VR_ATTACHMENT_H */

@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * vendor_mirror.c
+ *		The table vendors: what is kept in step with an attached table.
+ *
+ * What the attached table cannot know (loads, pauses, hours, ratings given to
+ * vr_complete) is not touched.
+ *
+ * Errors: those of the constraints of the table.
+ *
+ * IDENTIFICATION
+ *	  src/vendor_mirror.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "spi.h"
+#include "vendor.h"
+
+/* A column that keeps its value where the attached table has none for it. */
+#define SET(column) \
+	"     " column " = CASE WHEN '" column "' = ANY ($2) THEN excluded." column \
+	" ELSE v." column " END"
+
+/*
+ * Writes rows of the attached table: a JSON array of objects with a text or
+ * null for every column that can be mapped, and the names of those that are.
+ *
+ * Phone numbers are written as E.164 has them, and left out where they are not
+ * such, or another vendor has the number: a vendor without a usable number is a
+ * vendor still.
+ */
+void
+vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
+{
+	static const VrStatement upsert = {
+		"INSERT INTO vendor_routing.vendors AS v"
+		" (vendor_id, name, phone, is_active, is_verified, products,"
+		"  min_order_amount, latitude, longitude, service_radius_km, capacity,"
+		"  average_rating, reliability_score, total_orders, completed_orders,"
+		"  created_at, updated_at)"
+		" SELECT x.vendor_id, coalesce(nullif(x.name, ''), x.vendor_id),"
+		"  CASE WHEN p.is_first THEN p.phone END,"
+		"  coalesce(x.is_active::pg_catalog.bool, true),"
+		"  coalesce(x.is_verified::pg_catalog.bool, true),"
+		"  x.products::pg_catalog.text[],"
+		"  coalesce(x.min_order_amount::pg_catalog.numeric, 0::pg_catalog.numeric),"
+		"  CASE WHEN x.longitude IS NOT NULL THEN x.latitude::pg_catalog.float8 END,"
+		"  CASE WHEN x.latitude IS NOT NULL THEN x.longitude::pg_catalog.float8 END,"
+		"  CASE WHEN x.latitude IS NOT NULL AND x.longitude IS NOT NULL"
+		"   THEN x.service_radius_km::pg_catalog.float8 END,"
+		"  x.capacity::pg_catalog.int4,"
+		"  coalesce(x.average_rating::pg_catalog.numeric, 0::pg_catalog.numeric),"
+		"  coalesce(x.reliability_score::pg_catalog.numeric, 0::pg_catalog.numeric),"
+		"  coalesce(x.total_orders::pg_catalog.int4, 0),"
+		"  coalesce(x.completed_orders::pg_catalog.int4, 0),"
+		"  $3, $3"
+		" FROM pg_catalog.jsonb_to_recordset($1) AS x"
+		"  (vendor_id pg_catalog.text, name pg_catalog.text, phone pg_catalog.text,"
+		"   is_active pg_catalog.text, is_verified pg_catalog.text,"
+		"   products pg_catalog.text, min_order_amount pg_catalog.text,"
+		"   latitude pg_catalog.text, longitude pg_catalog.text,"
+		"   service_radius_km pg_catalog.text, capacity pg_catalog.text,"
+		"   average_rating pg_catalog.text, reliability_score pg_catalog.text,"
+		"   total_orders pg_catalog.text, completed_orders pg_catalog.text)"
+		" JOIN (SELECT n.vendor_id, n.phone,"
+		"        pg_catalog.row_number() OVER (PARTITION BY n.phone ORDER BY n.vendor_id) = 1"
+		"        AND NOT EXISTS (SELECT FROM vendor_routing.vendors AS o"
+		"                        WHERE o.phone = n.phone AND o.vendor_id <> n.vendor_id) AS is_first"
+		"       FROM (SELECT y.vendor_id,"
+		"              pg_catalog.substring(pg_catalog.regexp_replace("
+		"               pg_catalog.regexp_replace(y.phone, '[^0-9+]', '', 'g'), '^00', '+'),"
+		"               '^\\+[1-9][0-9]{1,14}$') AS phone"
+		"             FROM pg_catalog.jsonb_to_recordset($1) AS y"
+		"              (vendor_id pg_catalog.text, phone pg_catalog.text)) AS n) AS p"
+		"      ON p.vendor_id = x.vendor_id"
+		" ON CONFLICT (vendor_id) DO UPDATE SET"
+		SET("name") ","
+		SET("phone") ","
+		SET("is_active") ","
+		SET("is_verified") ","
+		SET("products") ","
+		SET("min_order_amount") ","
+		SET("latitude") ","
+		SET("longitude") ","
+		SET("service_radius_km") ","
+		SET("capacity") ","
+		SET("average_rating") ","
+		SET("reliability_score") ","
+		SET("total_orders") ","
+		SET("completed_orders") ","
+		"     updated_at = $3",
+		3, {JSONBOID, TEXTARRAYOID, TIMESTAMPTZOID}
+	};
+	NullableDatum params[] = {
+		vr_param_ptr(rows),
+		vr_param_texts(columns),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	(void) vr_spi_write(&upsert, params);
+}
+
+/*
+ * Takes a vendor out of the registry; one that is in use stays, and is offered
+ * nothing more.
+ */
+void
+vr_vendor_forget(const text *vendor_id)
+{
+	static const VrStatement delete = {
+		"DELETE FROM vendor_routing.vendors"
+		" WHERE vendor_id = $1",
+		1, {TEXTOID}
+	};
+	static const VrStatement deactivate = {
+		"UPDATE vendor_routing.vendors"
+		" SET is_active = false"
+		" WHERE vendor_id = $1",
+		1, {TEXTOID}
+	};
+	NullableDatum params[] = {vr_param_ptr(vendor_id)};
+
+	(void) vr_spi_write(vr_vendor_in_use(vendor_id) ? &deactivate : &delete, params);
+}
+
+/*
+ * The same for all of them.
+ */
+void
+vr_vendors_forget_all(void)
+{
+	static const VrStatement select = {
+		"SELECT vendor_id"
+		" FROM vendor_routing.vendors",
+		0, {0}
+	};
+	uint64		n = vr_spi_read(&select, NULL);
+	List	   *vendor_ids = NIL;
+	ListCell   *cell;
+
+	for (uint64 i = 0; i < n; i++)
+		vendor_ids = lappend(vendor_ids, vr_spi_text(i, 1));
+	foreach(cell, vendor_ids)
+		vr_vendor_forget(lfirst(cell));
+}
