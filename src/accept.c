@@ -30,6 +30,7 @@
 #include "event.h"
 #include "json.h"
 #include "lock.h"
+#include "order.h"
 #include "outcome.h"
 #include "response.h"
 #include "routing.h"
@@ -241,6 +242,7 @@ vr_accept(PG_FUNCTION_ARGS)
 		if (loss_to_record(&attempt, outcome))
 			record_loss(&attempt, outcome);
 		vr_spi_end(&spi);
+		vr_order_follow(&attempt.routing);
 	}
 
 	/* Who won is no business of somebody who was not even asked. */

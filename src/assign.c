@@ -26,6 +26,7 @@
 #include "eligibility.h"
 #include "event.h"
 #include "json.h"
+#include "order.h"
 #include "outcome.h"
 #include "response.h"
 #include "routing.h"
@@ -175,6 +176,7 @@ vr_assign(PG_FUNCTION_ARGS)
 	vr_routing_read_locked(routing_id, &routing);
 	outcome = assign(&routing, vendor_id, actor, force);
 	vr_spi_end(&spi);
+	vr_order_follow(&routing);
 
 	PG_RETURN_DATUM(vr_outcome_row(outcome, &routing, true));
 }

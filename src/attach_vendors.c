@@ -260,7 +260,8 @@ vr_attach_vendors(PG_FUNCTION_ARGS)
 	vr_require_unique(relation, &fields[FIELD_VENDOR_ID]);
 
 	vr_spi_begin(&spi);
-	(void) vr_detach(VR_ATTACHED_VENDORS, triggers, lengthof(triggers));
+	(void) vr_detach(VR_ATTACHED_VENDORS, spi.user, triggers,
+					  lengthof(triggers));
 	vr_attachment_insert(VR_ATTACHED_VENDORS, relid, mapping, vr_now());
 	vr_create_triggers(relation, triggers, lengthof(triggers));
 	vr_spi_end(&spi);
@@ -284,7 +285,8 @@ vr_detach_vendors(PG_FUNCTION_ARGS)
 	vr_require_writable("vr_detach_vendors()");
 
 	vr_spi_begin(&spi);
-	detached = vr_detach(VR_ATTACHED_VENDORS, triggers, lengthof(triggers));
+	detached = vr_detach(VR_ATTACHED_VENDORS, spi.user, triggers,
+					  lengthof(triggers));
 	vr_spi_end(&spi);
 
 	PG_RETURN_BOOL(detached);

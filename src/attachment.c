@@ -41,8 +41,17 @@
 #include "utils/timestamp.h"
 
 #include "attachment.h"
+#include "catalog.h"
 #include "compat.h"
+#include "newest.h"
 #include "spi.h"
+
+/* Columns of vendor_routing.attachments that are read (27_attachments.sql). */
+enum
+{
+	Anum_attachment_relation = 2,
+	Anum_attachment_mapping = 3
+};
 
 /* In the order of VrAttachmentKind. */
 static const char *const kind_names[] = {"ORDERS", "VENDORS"};
@@ -59,25 +68,32 @@ kind_param(VrAttachmentKind kind)
 	return vr_param_ptr(cstring_to_text(kind_names[kind]));
 }
 
+static void
+take_attachment(TupleTableSlot *slot, void *arg)
+{
+	VrAttachment *attachment = arg;
+	bool		isnull;
+
+	attachment->relation = DatumGetObjectId(slot_getattr(slot, Anum_attachment_relation,
+														 &isnull));
+	attachment->mapping = DatumGetJsonbPCopy(slot_getattr(slot, Anum_attachment_mapping,
+														  &isnull));
+}
+
 /*
- * The attached table of a kind.  Returns false where there is none.
+ * The attached table of a kind.  Returns false where there is none.  Read
+ * without a snapshot, and so without predicate locks.
  */
 bool
 vr_attachment_find(VrAttachmentKind kind, VrAttachment *attachment)
 {
-	static const VrStatement select = {
-		"SELECT relation, mapping"
-		" FROM vendor_routing.attachments"
-		" WHERE kind = $1",
-		1, {TEXTOID}
-	};
-	NullableDatum params[] = {kind_param(kind)};
+	NullableDatum key[] = {kind_param(kind)};
+	Relation	table = vr_open_table("attachments");
 
-	if (vr_spi_read(&select, params) == 0)
-		return false;
-	attachment->relation = DatumGetObjectId(vr_spi_value(0, 1).value);
-	attachment->mapping = DatumGetJsonbPCopy(vr_spi_value(0, 2).value);
-	return true;
+	attachment->relation = InvalidOid;
+	vr_newest_rows(table, lengthof(key), key, take_attachment, attachment);
+	table_close(table, NoLock);
+	return OidIsValid(attachment->relation);
 }
 
 /*
@@ -130,13 +146,13 @@ quoted_name(Oid relation)
 }
 
 /*
- * Puts triggers of ours on a table.
+ * Puts triggers of ours on a table; a restore may have done so already.
  */
 void
 vr_create_triggers(Relation relation, const VrTrigger *triggers, int n)
 {
 	for (int i = 0; i < n; i++)
-		vr_spi_utility(psprintf("CREATE TRIGGER %s %s ON %s"
+		vr_spi_utility(psprintf("CREATE OR REPLACE TRIGGER %s %s ON %s"
 								" FOR EACH %s EXECUTE FUNCTION vendor_routing.%s()",
 								triggers[i].name, triggers[i].when,
 								quoted_name(RelationGetRelid(relation)),
@@ -145,11 +161,10 @@ vr_create_triggers(Relation relation, const VrTrigger *triggers, int n)
 
 /*
  * Takes triggers of ours off the attached table of a kind, and forgets it.
- * Returns false where there is none.  Only its owner may, or who may attach
- * another in its place; the table may be gone.
+ * Returns false where there is none.  Only its owner may; the table may be gone.
  */
 bool
-vr_detach(VrAttachmentKind kind, const VrTrigger *triggers, int n)
+vr_detach(VrAttachmentKind kind, Oid caller, const VrTrigger *triggers, int n)
 {
 	VrAttachment attachment;
 
@@ -157,6 +172,10 @@ vr_detach(VrAttachmentKind kind, const VrTrigger *triggers, int n)
 		return false;
 	if (get_rel_name(attachment.relation) != NULL)
 	{
+		if (!vr_is_owner_of_table(attachment.relation, caller))
+			aclcheck_error(ACLCHECK_NOT_OWNER,
+						   get_relkind_objtype(get_rel_relkind(attachment.relation)),
+						   get_rel_name(attachment.relation));
 		for (int i = 0; i < n; i++)
 			vr_spi_utility(psprintf("DROP TRIGGER IF EXISTS %s ON %s",
 									triggers[i].name,
@@ -235,10 +254,10 @@ string_of(const JsonbValue *value)
 }
 
 /*
- * A JSON scalar as the text of the value.
+ * A JSON scalar as the text of the value; NULL for null.
  */
-static char *
-scalar_text(const JsonbValue *value)
+char *
+vr_json_scalar(const JsonbValue *value)
 {
 	switch (value->type)
 	{
@@ -293,7 +312,7 @@ read_field(VrField *field, const JsonbValue *value, Relation relation)
 	{
 		if (member->type == jbvBinary)
 			bad_field(key, "A constant is a text, a number, true, false or null.");
-		field->constant = scalar_text(member);
+		field->constant = vr_json_scalar(member);
 		return;
 	}
 	if ((member = getKeyJsonValueFromContainer(object, "column", 6, &buffer)) != NULL &&
@@ -302,7 +321,7 @@ read_field(VrField *field, const JsonbValue *value, Relation relation)
 		field->attnum = find_column(relation, key, string_of(member));
 		member = getKeyJsonValueFromContainer(object, "equals", 6, &buffer);
 		if (member != NULL && member->type != jbvBinary &&
-			(field->equals = scalar_text(member)) != NULL)
+			(field->equals = vr_json_scalar(member)) != NULL)
 			return;
 	}
 	bad_field(key, "It has other members than value, or column and equals.");
@@ -363,6 +382,18 @@ vr_mapping_read(const Jsonb *mapping, const VrFieldRule *rules, int nrules,
 }
 
 /*
+ * Does the index tell rows apart by this column alone?
+ */
+bool
+vr_is_unique_index_on(Relation index, AttrNumber attnum)
+{
+	return index->rd_index->indisunique && index->rd_index->indimmediate &&
+		index->rd_index->indisvalid && index->rd_index->indnkeyatts == 1 &&
+		index->rd_index->indkey.values[0] == attnum &&
+		RelationGetIndexPredicate(index) == NIL;
+}
+
+/*
  * Refuses a column whose values do not tell rows apart.
  */
 void
@@ -376,10 +407,7 @@ vr_require_unique(Relation relation, const VrField *field)
 	{
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
 
-		if (index->rd_index->indisunique && index->rd_index->indimmediate &&
-			index->rd_index->indisvalid && index->rd_index->indnkeyatts == 1 &&
-			index->rd_index->indkey.values[0] == field->attnum &&
-			RelationGetIndexPredicate(index) == NIL)
+		if (vr_is_unique_index_on(index, field->attnum))
 			unique = true;
 		index_close(index, AccessShareLock);
 	}

@@ -65,12 +65,15 @@ extern void vr_attachment_insert(VrAttachmentKind kind, Oid relation,
 extern bool vr_attachment_delete(VrAttachmentKind kind);
 
 extern void vr_create_triggers(Relation relation, const VrTrigger *triggers, int n);
-extern bool vr_detach(VrAttachmentKind kind, const VrTrigger *triggers, int n);
+extern bool vr_detach(VrAttachmentKind kind, Oid caller,
+					  const VrTrigger *triggers, int n);
 
 extern Relation vr_open_attachable(Oid relation);
 extern VrField *vr_mapping_read(const Jsonb *mapping, const VrFieldRule *rules,
 								int nrules, const char *const *other_keys,
 								int nother, Relation relation);
+extern char *vr_json_scalar(const JsonbValue *value);
+extern bool vr_is_unique_index_on(Relation index, AttrNumber attnum);
 extern void vr_require_unique(Relation relation, const VrField *field);
 extern bool vr_field_is_mapped(const VrField *field);
 extern char *vr_field_value(const VrField *field, HeapTuple row, TupleDesc tupdesc);

@@ -18,12 +18,15 @@
 #include "fmgr.h"
 
 #include "args.h"
+#include "attachment.h"
 #include "blocklist.h"
+#include "broadcast.h"
 #include "clock.h"
 #include "eligibility.h"
 #include "ids.h"
 #include "json.h"
 #include "lock.h"
+#include "order.h"
 #include "policy.h"
 #include "response.h"
 #include "result.h"
@@ -40,15 +43,19 @@ typedef struct Invitation
 	ArrayType  *vendors;		/* these; NULL: none named */
 	const text *policy;			/* as this says; NULL: none */
 	const Jsonb *waves;			/* in these waves; NULL: none given */
+	bool		or_nobody;		/* it is no error if nobody is eligible */
 } Invitation;
 
 static VrOrder
 order_from_args(FunctionCallInfo fcinfo)
 {
 	VrOrder		order = {0};
+	VrAttachment attachment;
 
 	order.order_id = vr_arg_id(fcinfo, 0, "order_id");
-	order.retailer_id = vr_arg_id(fcinfo, 1, "retailer_id");
+	order.retailer_id = vr_attachment_find(VR_ATTACHED_ORDERS, &attachment) ?
+		vr_arg_optional_id(fcinfo, 1, "retailer_id") :
+		vr_arg_id(fcinfo, 1, "retailer_id");
 	order.product = vr_arg_optional_id(fcinfo, 2, "product");
 	order.amount = vr_arg_optional_amount(fcinfo, 3, "amount");
 	order.has_place = vr_arg_optional_place(fcinfo, 4, &order.place);
@@ -66,6 +73,7 @@ plan_from_args(FunctionCallInfo fcinfo, VrPlan *plan, Invitation *invitation)
 
 	memset(plan, 0, sizeof(*plan));
 	plan->order = order_from_args(fcinfo);
+	memset(invitation, 0, sizeof(*invitation));
 	invitation->vendors = PG_ARGISNULL(7) ? NULL : PG_GETARG_ARRAYTYPE_P(7);
 	if (max_vendors < 1 || max_vendors > VR_MAX_VENDORS_LIMIT)
 		ereport(ERROR,
@@ -126,8 +134,8 @@ choose_named(VrRouting *routing, VrPlan *plan, ArrayType *vendors, TimestampTz n
 
 /*
  * Makes the routing of an order that has none, and offers it.  Returns who was
- * invited, or NIL where there is one after all.  The caller holds the lock of
- * the routing.
+ * invited, or NIL where there is one after all, or nobody is eligible and that is
+ * no error.  The caller holds the lock of the routing.
  */
 static List *
 start(const pg_uuid_t *routing_id, VrPlan *plan, const Invitation *invitation)
@@ -153,6 +161,8 @@ start(const pg_uuid_t *routing_id, VrPlan *plan, const Invitation *invitation)
 	candidates = (invitation->vendors != NULL) ?
 		choose_named(&routing, plan, invitation->vendors, now) :
 		vr_wave_choose(&routing, plan, 1, NIL, now, &counts);
+	if (candidates == NIL && invitation->or_nobody)
+		return NIL;
 	if (candidates == NIL)
 		vr_nobody_eligible(&plan->order, &counts);
 
@@ -160,6 +170,39 @@ start(const pg_uuid_t *routing_id, VrPlan *plan, const Invitation *invitation)
 		return NIL;
 	vr_wave_offer(&routing, plan, candidates, 0, now);
 	return candidates;
+}
+
+/*
+ * Offers an order of the attached table, whose row the caller has locked, as
+ * vr_broadcast does.  Returns false, with nothing changed, where nobody is
+ * eligible.
+ */
+bool
+vr_broadcast_order(const VrOrder *order, const text *policy)
+{
+	pg_uuid_t  *routing_id = vr_make_routing_id(order->order_id);
+	VrPlan		plan = {
+		.order = *order,
+		.waves = vr_json_wave(vr_max_vendors, NIL)
+	};
+	Invitation	invitation = {.policy = policy, .or_nobody = true};
+	VrRouting	routing;
+	bool		offered;
+	VrSpi		spi;
+
+	vr_spi_begin(&spi);
+	vr_lock_routing(routing_id);
+	offered = (start(routing_id, &plan, &invitation) != NIL);
+	vr_unlock_routing(routing_id);
+	if (offered)
+	{
+		vr_routing_read(routing_id, &routing);
+		routing.moved = true;
+	}
+	vr_spi_end(&spi);
+	if (offered)
+		vr_order_follow(&routing);
+	return offered;
 }
 
 /*
@@ -199,6 +242,11 @@ vr_broadcast(PG_FUNCTION_ARGS)
 	{
 		bool		being_made;
 
+		(void) vr_order_require_offerable(&plan.order);
+		if (plan.order.retailer_id == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("retailer_id must not be null")));
 		vr_lock_routing(routing_id);
 		being_made = vr_routing_exists(routing_id);
 		if (!being_made)
@@ -211,12 +259,12 @@ vr_broadcast(PG_FUNCTION_ARGS)
 			break;
 		/* wait for whoever is making it, but without the lock */
 	}
+	vr_routing_read(routing_id, &routing);
+	routing.moved = created;
 	if (!created)
-	{
-		vr_routing_read(routing_id, &routing);
 		invited = vr_vendors_invited(&routing);
-	}
 	vr_spi_end(&spi);
+	vr_order_follow(&routing);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
 		vr_param_ptr(routing_id),

@@ -23,6 +23,7 @@
 #include "cancellation.h"
 #include "clock.h"
 #include "errors.h"
+#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
@@ -68,6 +69,7 @@ vr_cancel(PG_FUNCTION_ARGS)
 		cancelled_count = vr_withdraw(&routing, reason, vr_now());
 	}
 	vr_spi_end(&spi);
+	vr_order_follow(&routing);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(cancelled)),
@@ -124,6 +126,7 @@ vr_send_cancellations(PG_FUNCTION_ARGS)
 	vr_cancellations_insert(&routing, reason, vr_now());
 	count = vr_cancellations_count(&routing);
 	vr_spi_end(&spi);
+	vr_order_follow(&routing);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
 		vr_param(Int32GetDatum(count.total)),

@@ -23,9 +23,11 @@
 #include "errors.h"
 #include "event.h"
 #include "json.h"
+#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
+#include "transition.h"
 #include "vendor.h"
 
 PG_FUNCTION_INFO_V1(vr_complete);
@@ -35,12 +37,11 @@ PG_FUNCTION_INFO_V1(vr_complete);
  * words.
  */
 static const text *
-outcome_from_arg(FunctionCallInfo fcinfo, int argno, bool *delivered)
+outcome_from_arg(FunctionCallInfo fcinfo, int argno)
 {
 	const text *outcome = vr_arg_id(fcinfo, argno, "outcome");
 
-	*delivered = vr_text_is(outcome, "DELIVERED");
-	if (!*delivered && !vr_text_is(outcome, "FAILED"))
+	if (!vr_text_is(outcome, "DELIVERED") && !vr_text_is(outcome, "FAILED"))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown outcome \"%s\"", text_to_cstring(outcome)),
@@ -66,28 +67,6 @@ rating_from_arg(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * LOCKED to COMPLETED, with the load and the record of the vendor.
- */
-static void
-complete(VrRouting *routing, const text *outcome, bool delivered, Numeric rating)
-{
-	const text *vendor_id = routing->locked_vendor_id;
-	TimestampTz now = vr_now();
-	VrVendorLock lock = {.wait = true};
-	char	   *rating_text = rating == NULL ? NULL :
-		DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(rating)));
-
-	(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);
-	vr_routing_complete(routing, outcome, now);
-	vr_event_insert(routing, now, VR_EVENT_COMPLETED, vendor_id,
-					vr_json({"outcome", .string = vr_cstring(outcome)},
-							{"rating", .string = rating_text,
-							 .skip = (rating == NULL)}));
-	if (ItemPointerIsValid(&lock.tid))
-		vr_vendor_finish_order(vendor_id, &lock.tid, delivered, rating);
-}
-
-/*
  * vr_complete(routing_id uuid, outcome text, rating numeric)
  *
  * The same outcome again changes nothing: completed = false.
@@ -103,8 +82,7 @@ vr_complete(PG_FUNCTION_ARGS)
 		}
 	};
 	const pg_uuid_t *routing_id = vr_arg_uuid(fcinfo, 0, "routing_id");
-	bool		delivered;
-	const text *outcome = outcome_from_arg(fcinfo, 1, &delivered);
+	const text *outcome = outcome_from_arg(fcinfo, 1);
 	Numeric		rating = rating_from_arg(fcinfo, 2);
 	VrRouting	routing;
 	bool		completed;
@@ -116,7 +94,7 @@ vr_complete(PG_FUNCTION_ARGS)
 	vr_routing_read_locked(routing_id, &routing);
 	completed = (routing.status == VR_LOCKED);
 	if (completed)
-		complete(&routing, outcome, delivered, rating);
+		vr_finish(&routing, outcome, rating, vr_now());
 	else if (routing.status != VR_COMPLETED)
 		ereport(ERROR,
 				(errcode(ERRCODE_VR_INVALID_STATE),
@@ -130,6 +108,7 @@ vr_complete(PG_FUNCTION_ARGS)
 						text_to_cstring(routing.order_id)),
 				 errdetail("Its outcome is %s.", text_to_cstring(routing.outcome))));
 	vr_spi_end(&spi);
+	vr_order_follow(&routing);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(completed)),

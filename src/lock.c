@@ -10,7 +10,8 @@
  * happen.  The locks do not make the winner unique: the compare-and-set of the
  * routing row does.
  *
- * Order, everywhere: routing, then response, then the row of a vendor (see
+ * Order, everywhere: the application's row of the order (order.c), routing,
+ * response, then the row of a vendor (see
  * vr_vendor_lock).
  *
  * They are transaction-level locks in the advisory lock space, under class

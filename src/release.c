@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "event.h"
+#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "settings.h"
@@ -96,6 +97,7 @@ vr_release(PG_FUNCTION_ARGS)
 	else if (!vr_cancellation_lost_order(&routing, vendor_id))
 		does_not_have(&routing, vendor_id);
 	vr_spi_end(&spi);
+	vr_order_follow(&routing);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(released)),
@@ -147,6 +149,7 @@ vr_confirm(PG_FUNCTION_ARGS)
 		vr_event_insert(&routing, now, VR_EVENT_CONFIRMED, vendor_id, NULL);
 	}
 	vr_spi_end(&spi);
+	vr_order_follow(&routing);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(confirmed)),

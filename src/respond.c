@@ -24,6 +24,7 @@
 #include "errors.h"
 #include "event.h"
 #include "json.h"
+#include "order.h"
 #include "response.h"
 #include "result.h"
 #include "routing.h"
@@ -159,6 +160,7 @@ vr_respond(PG_FUNCTION_ARGS)
 			vr_advance_if_declined(&routing, now);
 	}
 	vr_spi_end(&spi);
+	vr_order_follow(&routing);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
 		vr_param_ptr(cstring_to_text(vr_answer_name(answer))),

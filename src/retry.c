@@ -23,6 +23,7 @@
 #include "errors.h"
 #include "event.h"
 #include "json.h"
+#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
@@ -122,6 +123,7 @@ vr_retry(PG_FUNCTION_ARGS)
 						text_to_cstring(routing.order_id)),
 				 errdetail("Its status is %s.", vr_status_name(routing.status))));
 	vr_spi_end(&spi);
+	vr_order_follow(&routing);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(retried)),

@@ -27,6 +27,7 @@
 #include "errors.h"
 #include "lock.h"
 #include "newest.h"
+#include "order.h"
 #include "routing.h"
 #include "spi.h"
 
@@ -180,6 +181,7 @@ fill(VrRouting *routing, const Datum *values, const bool *nulls)
 	routing->confirmed_at =
 		time_or_zero(values, nulls, Anum_routing_confirmed_at);
 	routing->outcome = copy_text(values, nulls, Anum_routing_outcome);
+	routing->moved = false;
 	routing->changing = false;
 	ItemPointerSetInvalid(&routing->tid);
 	return true;
@@ -370,13 +372,21 @@ vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing)
  * other call of ours changes it.
  *
  * Somebody may have changed the row, not ended, and given the lock back.  That
- * one may want the lock again, so we wait for it without.
+ * one may want the lock again, so we wait for it without.  Before the lock comes
+ * the application's row of the order, where its table is attached.
  */
 void
 vr_routing_read_locked(const pg_uuid_t *routing_id, VrRouting *routing)
 {
+	VrAttachment attachment;
 	bool		waited = false;
 
+	if (vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
+	{
+		vr_routing_read(routing_id, routing);
+		(void) vr_order_lock(routing->order_id, true);
+		waited = routing->changing;
+	}
 	for (;;)
 	{
 		vr_lock_routing(routing_id);
@@ -402,8 +412,8 @@ vr_routing_read_if_free(const pg_uuid_t *routing_id, VrRouting *routing)
 }
 
 /*
- * Makes sure that writing the routing that was read last will not wait.  Returns
- * false where others have the row.
+ * Makes sure that writing the routing that was read last will not wait, nor the
+ * application's row of the order.  Returns false where others have the row.
  */
 bool
 vr_routing_try_lock_row(VrRouting *routing)
@@ -412,6 +422,8 @@ vr_routing_try_lock_row(VrRouting *routing)
 	TupleTableSlot *slot;
 	bool		locked;
 
+	if (!vr_order_lock(routing->order_id, false))
+		return false;
 	if (!ItemPointerIsValid(&routing->tid))
 		return true;
 

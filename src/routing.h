@@ -54,6 +54,7 @@ typedef struct VrRouting
 	TimestampTz confirm_by;		/* 0: need not be confirmed */
 	TimestampTz confirmed_at;	/* 0: is not */
 	text	   *outcome;		/* NULL: not completed */
+	bool		moved;			/* this call has put it into another state */
 	bool		changing;		/* somebody else was, or is, changing it */
 	ItemPointerData tid;		/* where this version is; invalid: unknown */
 } VrRouting;

@@ -130,6 +130,7 @@ vr_routing_lock_in(VrRouting *routing, const text *vendor_id, TimestampTz now)
 	Assert(vr_transition_allowed(routing->status, VR_LOCKED));
 	if (!try_update(routing, &compare_and_set, params))
 		return false;
+	routing->moved = true;
 	routing->status = VR_LOCKED;
 	routing->locked_vendor_id = (text *) vendor_id;
 	routing->locked_at = now;
@@ -158,6 +159,7 @@ vr_routing_set_status(VrRouting *routing, VrStatus status, TimestampTz now)
 
 	Assert(vr_transition_allowed(routing->status, status));
 	update_routing(routing, &update, params);
+	routing->moved = true;
 	routing->status = status;
 	routing->next_deadline = next_deadline;
 	routing->next_wave_at = 0;
@@ -269,6 +271,7 @@ vr_routing_start_round(VrRouting *routing, const VrPlan *plan, TimestampTz now)
 	};
 
 	update_routing(routing, &update, params);
+	routing->moved = true;
 	routing->status = VR_PENDING;
 	routing->locked_vendor_id = NULL;
 	routing->locked_at = 0;
@@ -314,6 +317,7 @@ vr_routing_complete(VrRouting *routing, const text *outcome, TimestampTz now)
 	};
 
 	update_routing(routing, &update, params);
+	routing->moved = true;
 	routing->status = VR_COMPLETED;
 	routing->outcome = (text *) outcome;
 	routing->next_deadline = 0;

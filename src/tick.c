@@ -46,6 +46,7 @@
 #include "compat.h"
 #include "due.h"
 #include "lock.h"
+#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
@@ -76,12 +77,14 @@ typedef struct Batch
 
 /*
  * Does what is due for some routings whose locks we hold.  Those that wait for
- * nothing any more (see routings_next_deadline_idx) are written in one go.
+ * nothing any more (see routings_next_deadline_idx) are written in one go.  Returns
+ * those that it worked on.
  */
-static void
+static List *
 do_routings(const pg_uuid_t *routing_ids, int n, Tick *tick)
 {
 	List	   *done = NIL;
+	List	   *worked_on = NIL;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -100,10 +103,12 @@ do_routings(const pg_uuid_t *routing_ids, int n, Tick *tick)
 		}
 		else if (!vr_do_due(routing, NULL, false, now, &tick->work))
 			continue;
+		worked_on = lappend(worked_on, routing);
 		tick->processed++;
 	}
 	if (done != NIL)
 		vr_routings_forget_deadlines(done);
+	return worked_on;
 }
 
 /*
@@ -140,10 +145,14 @@ try_routings(const pg_uuid_t *routing_ids, int n, Tick *tick, bool warn)
 	PG_TRY();
 	{
 		VrSpi		spi;
+		List	   *worked_on;
+		ListCell   *cell;
 
 		vr_spi_begin(&spi);
-		do_routings(routing_ids, n, tick);
+		worked_on = do_routings(routing_ids, n, tick);
 		vr_spi_end(&spi);
+		foreach(cell, worked_on)
+			vr_order_follow(lfirst(cell));
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();

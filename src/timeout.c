@@ -21,6 +21,7 @@
 #include "args.h"
 #include "clock.h"
 #include "due.h"
+#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
@@ -55,6 +56,7 @@ vr_timeout(PG_FUNCTION_ARGS)
 	vr_routing_read_locked(routing_id, &routing);
 	(void) vr_do_due(&routing, ttl, true, vr_now(), &work);
 	vr_spi_end(&spi);
+	vr_order_follow(&routing);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
 		vr_param(Int32GetDatum(work.timed_out)),

@@ -171,6 +171,29 @@ vr_withdraw(VrRouting *routing, const text *reason, TimestampTz now)
 }
 
 /*
+ * LOCKED to COMPLETED, with the load and the record of the vendor.  outcome is
+ * DELIVERED or FAILED; rating is NULL where there is none.
+ */
+void
+vr_finish(VrRouting *routing, const text *outcome, Numeric rating, TimestampTz now)
+{
+	const text *vendor_id = routing->locked_vendor_id;
+	VrVendorLock lock = {.wait = true};
+	char	   *rating_text = rating == NULL ? NULL :
+		DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(rating)));
+
+	(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);
+	vr_routing_complete(routing, outcome, now);
+	vr_event_insert(routing, now, VR_EVENT_COMPLETED, vendor_id,
+					vr_json({"outcome", .string = vr_cstring(outcome)},
+							{"rating", .string = rating_text,
+							 .skip = (rating == NULL)}));
+	if (ItemPointerIsValid(&lock.tid))
+		vr_vendor_finish_order(vendor_id, &lock.tid,
+							   vr_text_is(outcome, "DELIVERED"), rating);
+}
+
+/*
  * To PENDING, from any state in which nobody is to have the order: a new round,
  * from the first wave on.  The deadline of the order moves, but not beyond
  * vendor_routing.order_lifetime.  Returns who is invited; NIL where nobody is to

@@ -23,6 +23,8 @@ extern void vr_advance(VrRouting *routing, TimestampTz live, TimestampTz now);
 extern void vr_advance_if_declined(VrRouting *routing, TimestampTz now);
 extern void vr_expire(VrRouting *routing, TimestampTz now);
 extern int	vr_withdraw(VrRouting *routing, const text *reason, TimestampTz now);
+extern void vr_finish(VrRouting *routing, const text *outcome, Numeric rating,
+					  TimestampTz now);
 extern List *vr_start_round(VrRouting *routing, const VrPlan *plan, bool invite,
 							TimestampTz now, VrGateCounts *counts);
 extern int	vr_take_back(VrRouting *routing, const ItemPointerData *vendor_tid,

@@ -111,3 +111,11 @@ LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = b.vendor_id;
 COMMENT ON VIEW @extschema@.vr_blocklist IS
 	'Vendors that get no orders of a retailer';
 REVOKE ALL ON @extschema@.vr_blocklist FROM PUBLIC;
+
+CREATE VIEW @extschema@.vr_attachments AS
+SELECT
+	kind, relation, mapping, attached_at
+FROM vendor_routing.attachments;
+COMMENT ON VIEW @extschema@.vr_attachments IS
+	'Tables of the application that the extension is kept in step with';
+REVOKE ALL ON @extschema@.vr_attachments FROM PUBLIC;

@@ -11,7 +11,7 @@
 -- table without a comment is found without this file being told of it.
 
 BEGIN;
-SELECT plan(322);
+SELECT plan(344);
 
 -- The members of the extension, and of which kind.
 CREATE TEMP VIEW member AS
@@ -60,7 +60,7 @@ SELECT set_eq(
 		FROM member_relation AS r JOIN pg_class AS c USING (oid)
 		WHERE c.relnamespace = 'vendor_routing'::regnamespace$$,
 	ARRAY['r vendors', 'r routings', 'r responses', 'r cancellations', 'r events',
-		'r vendor_events', 'r policies', 'r blocklist', 'v routing_status'],
+		'r vendor_events', 'r policies', 'r blocklist', 'r attachments', 'r order_edges', 'v routing_status'],
 	'the schema vendor_routing has these tables and one view');
 SELECT set_eq(
 	$$SELECT c.relname
@@ -68,7 +68,7 @@ SELECT set_eq(
 		WHERE c.relnamespace <> 'vendor_routing'::regnamespace$$,
 	ARRAY['vr_routing_status', 'vr_open_routings', 'vr_vendor_offers',
 		'vr_vendor_performance', 'vr_cancellations', 'vr_events', 'vr_vendor_events',
-		'vr_policies', 'vr_blocklist']::name[],
+		'vr_policies', 'vr_blocklist', 'vr_attachments']::name[],
 	'outside of it there are these views');
 SELECT set_eq(
 	$$SELECT c.relname::text
@@ -184,7 +184,13 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('blocklist', 'retailer_id', 'text', false, NULL),
 	('blocklist', 'vendor_id', 'text', false, NULL),
 	('blocklist', 'reason', 'text', true, NULL),
-	('blocklist', 'created_at', 'timestamp with time zone', false, 'now()');
+	('blocklist', 'created_at', 'timestamp with time zone', false, 'now()'),
+	('attachments', 'kind', 'text', false, NULL),
+	('attachments', 'relation', 'regclass', false, NULL),
+	('attachments', 'mapping', 'jsonb', false, NULL),
+	('attachments', 'attached_at', 'timestamp with time zone', false, 'now()'),
+	('order_edges', 'from_status', 'text', false, NULL),
+	('order_edges', 'to_status', 'text', false, NULL);
 
 SELECT has_table('vendor_routing', tab, 'table ' || tab)
 FROM (SELECT tab, min(position) AS first FROM expected_column GROUP BY tab) AS t
@@ -240,6 +246,8 @@ SELECT col_is_pk('vendor_routing', 'vendor_events', ARRAY['vendor_id', 'event_id
 SELECT col_is_pk('vendor_routing', 'policies', ARRAY['policy']::name[], 'one row per policy');
 SELECT col_is_pk('vendor_routing', 'blocklist', ARRAY['retailer_id', 'vendor_id']::name[],
 	'a vendor is blocked or is not');
+SELECT col_is_pk('vendor_routing', 'attachments', ARRAY['kind']::name[], 'one attached table of each kind');
+SELECT col_is_pk('vendor_routing', 'order_edges', ARRAY['from_status', 'to_status']::name[], 'each edge once');
 SELECT col_is_unique('vendor_routing', 'vendors', ARRAY['phone']::name[], 'one vendor per phone');
 SELECT is_empty(
 	$$SELECT c.conrelid::regclass, c.conname
@@ -287,7 +295,10 @@ SELECT set_eq(
 		'policies_pkey', 'policies_policy_check', 'policies_waves_check',
 		'policies_offer_ttl_check', 'policies_confirm_within_check',
 		'blocklist_pkey', 'blocklist_retailer_id_check',
-		'blocklist_vendor_id_check']::name[],
+		'blocklist_vendor_id_check',
+		'attachments_pkey', 'attachments_kind_check',
+		'attachments_mapping_check',
+		'order_edges_pkey', 'order_edges_check']::name[],
 	'the constraints are these (02_constraints.sql breaks each of them)');
 SELECT is_empty(
 	$$SELECT conrelid::regclass, conname FROM pg_constraint AS c
@@ -307,6 +318,8 @@ SELECT indexes_are('vendor_routing', 'events', ARRAY['events_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'vendor_events', ARRAY['vendor_events_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'policies', ARRAY['policies_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'blocklist', ARRAY['blocklist_pkey']::name[]);
+SELECT indexes_are('vendor_routing', 'attachments', ARRAY['attachments_pkey']::name[]);
+SELECT indexes_are('vendor_routing', 'order_edges', ARRAY['order_edges_pkey']::name[]);
 SELECT is(
 	pg_get_indexdef('vendor_routing.vendors_paused_until_idx'::regclass),
 	'CREATE INDEX vendors_paused_until_idx ON vendor_routing.vendors USING btree (paused_until) WHERE (paused_until IS NOT NULL)',
@@ -391,7 +404,8 @@ SELECT is_empty(
 SELECT is_empty(
 	$$SELECT r.oid::regclass FROM member_relation AS r
 		WHERE r.relkind = 'r'
-			AND r.oid NOT IN ('vendor_routing.policies'::regclass, 'vendor_routing.blocklist'::regclass)
+			AND r.oid NOT IN ('vendor_routing.policies'::regclass, 'vendor_routing.blocklist'::regclass,
+				'vendor_routing.attachments'::regclass, 'vendor_routing.order_edges'::regclass)
 			AND NOT EXISTS (
 			SELECT 1 FROM pg_trigger AS t
 			WHERE t.tgrelid = r.oid AND t.tgtype & 32 <> 0 AND t.tgenabled = 'A')$$,
@@ -431,6 +445,12 @@ SELECT set_eq(
 		(false, 'vr_drop_policy', 'policy text', 'boolean'),
 		(false, 'vr_explain', 'order_id text, vendor_id text, OUT gate text, OUT passed boolean, OUT found text, OUT needed text', 'SETOF record'),
 		(false, 'vr_check', 'repair boolean, OUT violation text, OUT order_id text, OUT vendor_id text, OUT detail text, OUT repaired boolean', 'SETOF record'),
+		(false, 'vr_attach_vendors', 'relation regclass, mapping jsonb', 'bigint'),
+		(false, 'vr_detach_vendors', '', 'boolean'),
+		(true, 'sync_vendors', '', 'trigger'),
+		(false, 'vr_attach_orders', 'relation regclass, mapping jsonb', 'void'),
+		(false, 'vr_detach_orders', '', 'boolean'),
+		(true, 'sync_orders', '', 'trigger'),
 		(true, 'guard_routings', '', 'trigger'),
 		(true, 'guard_vendors', '', 'trigger'),
 		(true, 'guard_kept', '', 'trigger')$$,
@@ -485,6 +505,12 @@ SELECT set_eq(
 		('vr_drop_policy', 'c', 'v', 'u', false),
 		('vr_explain', 'c', 's', 'r', false),
 		('vr_check', 'c', 'v', 'u', false),
+		('vr_attach_vendors', 'c', 'v', 'u', false),
+		('vr_detach_vendors', 'c', 'v', 'u', false),
+		('sync_vendors', 'c', 'v', 'u', false),
+		('vr_attach_orders', 'c', 'v', 'u', false),
+		('vr_detach_orders', 'c', 'v', 'u', false),
+		('sync_orders', 'c', 'v', 'u', false),
 		('guard_routings', 'c', 'v', 'u', false),
 		('guard_vendors', 'c', 'v', 'u', false),
 		('guard_kept', 'c', 'v', 'u', false)$$,
@@ -537,6 +563,7 @@ SELECT columns_are('vr_policies', ARRAY['policy', 'waves', 'offer_ttl', 'confirm
 	'updated_at']::name[]);
 SELECT columns_are('vr_blocklist', ARRAY['retailer_id', 'vendor_id', 'vendor_name', 'reason',
 	'created_at']::name[]);
+SELECT columns_are('vr_attachments', ARRAY['kind', 'relation', 'mapping', 'attached_at']::name[]);
 
 -- Comments: computed, so that what is added later is asked for its own ----------
 

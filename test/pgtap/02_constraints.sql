@@ -12,7 +12,7 @@
 
 BEGIN;
 SET LOCAL lc_messages = 'C';		-- the messages name the constraint
-SELECT plan(305);
+SELECT plan(323);
 
 CREATE TEMP TABLE broken (conname name);
 
@@ -102,6 +102,17 @@ RETURNS vendor_routing.blocklist LANGUAGE sql AS $$
 	SELECT jsonb_populate_record(NULL::vendor_routing.blocklist,
 		'{"retailer_id": "r1", "vendor_id": "v1", "created_at": "2026-01-01"}' || replaced)
 $$;
+CREATE FUNCTION pg_temp.attachment(replaced jsonb)
+RETURNS vendor_routing.attachments LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.attachments,
+		'{"kind": "VENDORS", "relation": "pg_catalog.pg_class", "mapping": {"vendor_id": "id"},
+		  "attached_at": "2026-01-01"}' || replaced)
+$$;
+CREATE FUNCTION pg_temp.order_edge(replaced jsonb)
+RETURNS vendor_routing.order_edges LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.order_edges,
+		'{"from_status": "paid", "to_status": "open"}' || replaced)
+$$;
 
 -- The plain INSERT of such a row; score is generated and cannot be given.
 CREATE FUNCTION pg_temp.inserting(tab text, replaced jsonb)
@@ -119,7 +130,7 @@ $$;
 
 SELECT lives_ok(pg_temp.inserting(tab, '{}'), 'a good row of ' || tab || ' is taken')
 FROM unnest(ARRAY['vendors', 'routings', 'responses', 'cancellations', 'events',
-	'vendor_events', 'policies', 'blocklist']) AS tab;
+	'vendor_events', 'policies', 'blocklist', 'attachments', 'order_edges']) AS tab;
 
 -- PRIMARY KEY and UNIQUE -------------------------------------------------------
 
@@ -147,6 +158,10 @@ SELECT pg_temp.duplicates(pg_temp.inserting('policies', '{"waves": [{"vendors": 
 	'policies_pkey', 'two policies with one name');
 SELECT pg_temp.duplicates(pg_temp.inserting('blocklist', '{"reason": "rude"}'),
 	'blocklist_pkey', 'a vendor blocked twice by a retailer');
+SELECT pg_temp.duplicates(pg_temp.inserting('attachments', '{"relation": "pg_catalog.pg_proc"}'),
+	'attachments_pkey', 'two attached tables of vendors');
+SELECT pg_temp.duplicates(pg_temp.inserting('order_edges', '{}'),
+	'order_edges_pkey', 'an edge twice');
 SELECT lives_ok(pg_temp.inserting(tab, '{"round": 2}'), tab || ': another round is another row')
 FROM unnest(ARRAY['responses', 'cancellations']) AS tab;
 
@@ -177,7 +192,9 @@ SELECT tab, unnest(cols) FROM (VALUES
 	('events', ARRAY['routing_id', 'event_id', 'order_id', 'event_type', 'occurred_at']),
 	('vendor_events', ARRAY['vendor_id', 'event_id', 'event_type', 'occurred_at']),
 	('policies', ARRAY['policy', 'waves', 'updated_at']),
-	('blocklist', ARRAY['retailer_id', 'vendor_id', 'created_at'])
+	('blocklist', ARRAY['retailer_id', 'vendor_id', 'created_at']),
+	('attachments', ARRAY['kind', 'relation', 'mapping', 'attached_at']),
+	('order_edges', ARRAY['from_status', 'to_status'])
 ) AS t (tab, cols);
 
 SELECT throws_ok(
@@ -524,6 +541,25 @@ FROM (VALUES
 	('{"retailer_id": ""}'::jsonb, 'blocklist_retailer_id_check', 'retailer without an id'),
 	('{"vendor_id": ""}', 'blocklist_vendor_id_check', 'vendor without an id')
 ) AS t (replaced, con, what);
+
+-- CHECK: order_edges -------------------------------------------------------------------
+
+SELECT pg_temp.breaks(pg_temp.inserting('order_edges', '{"to_status": "paid"}'), 'order_edges',
+	'order_edges_check', 'edge: from a status to itself');
+
+-- CHECK: attachments -------------------------------------------------------------------
+
+SELECT pg_temp.breaks(pg_temp.inserting('attachments', replaced), 'attachments', con, 'attachment: ' || what)
+FROM (VALUES
+	('{"kind": "RETAILERS"}'::jsonb, 'attachments_kind_check', 'a kind that is none'),
+	('{"kind": "vendors"}', 'attachments_kind_check', 'a kind in small letters'),
+	('{"kind": ""}', 'attachments_kind_check', 'an empty kind'),
+	('{"kind": "ORDERS", "mapping": []}', 'attachments_mapping_check', 'mapping an array'),
+	('{"kind": "ORDERS", "mapping": "id"}', 'attachments_mapping_check', 'mapping a text'),
+	('{"kind": "ORDERS", "mapping": 1}', 'attachments_mapping_check', 'mapping a number')
+) AS t (replaced, con, what);
+SELECT lives_ok(pg_temp.inserting('attachments', '{"kind": "ORDERS", "mapping": {}}'),
+	'attachment: a table of orders beside that of vendors');
 
 -- Nothing forgotten ----------------------------------------------------------------
 

@@ -56,6 +56,8 @@ my %values = (
 	hours => "'[]'",
 	policy => "'a policy'",
 	waves => "'[{}]'",
+	relation => "'pg_class'",
+	mapping => "'{}'",
 	response => "'ACCEPT'");
 my %calls;
 

@@ -1,0 +1,349 @@
+/*-------------------------------------------------------------------------
+ *
+ * attach_orders.c
+ *		vr_attach_orders, vr_detach_orders, and the trigger on the attached
+ *		table, which enforces the state machine of its status column and tells
+ *		the routing what the application does.
+ *
+ * The trigger fires AFTER, so that it sees what the application's own triggers
+ * have made of the row; an error takes the change back all the same.  What the
+ * extension writes there itself comes by here too, and finds nothing left to do.
+ *
+ * Locking: attaching locks the table against changes.  The trigger has the row
+ * of the order, and takes the lock of its routing.
+ *
+ * Errors: those of attachment.c; VR004 for a change that the state machine does
+ * not have.
+ *
+ * IDENTIFICATION
+ *	  src/attach_orders.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#include "args.h"
+#include "attachment.h"
+#include "broadcast.h"
+#include "clock.h"
+#include "errors.h"
+#include "ids.h"
+#include "order.h"
+#include "routing.h"
+#include "spi.h"
+#include "transition.h"
+#include "trigger.h"
+
+PG_FUNCTION_INFO_V1(vr_attach_orders);
+PG_FUNCTION_INFO_V1(vr_detach_orders);
+PG_FUNCTION_INFO_V1(vr_sync_orders);
+
+/* On the attached table. */
+static const VrTrigger triggers[] = {
+	{"vr_sync_orders", "AFTER INSERT OR UPDATE OR DELETE", "ROW", "sync_orders"},
+	{"vr_sync_orders_truncate", "AFTER TRUNCATE", "STATEMENT", "sync_orders"}
+};
+
+/*
+ * Lets go of the attached table, with its state machine.
+ */
+static bool
+detach(Oid caller)
+{
+	vr_order_edges_forget();
+	return vr_detach(VR_ATTACHED_ORDERS, caller, triggers, lengthof(triggers));
+}
+
+/*
+ * vr_attach_orders(relation regclass, mapping jsonb)
+ */
+Datum
+vr_attach_orders(PG_FUNCTION_ARGS)
+{
+	Oid			relid = vr_arg_relation(fcinfo, 0, "relation");
+	const Jsonb *argument = vr_arg_object(fcinfo, 1, "mapping");
+	Relation	relation;
+	VrOrderMapping mapping;
+	VrSpi		spi;
+
+	vr_require_writable("vr_attach_orders()");
+
+	relation = vr_open_attachable(relid);
+	mapping = vr_order_mapping_read(argument, relation);
+	vr_require_unique(relation, vr_order_id_field(&mapping));
+	vr_order_check_words(&mapping, relation);
+
+	vr_spi_begin(&spi);
+	(void) detach(spi.user);
+	vr_attachment_insert(VR_ATTACHED_ORDERS, relid, argument, vr_now());
+	vr_order_edges_fill(&mapping);
+	vr_create_triggers(relation, triggers, lengthof(triggers));
+	vr_spi_end(&spi);
+
+	relation_close(relation, NoLock);
+	PG_RETURN_VOID();
+}
+
+/*
+ * vr_detach_orders() returns boolean
+ *
+ * Orders that are being offered stay so.
+ */
+Datum
+vr_detach_orders(PG_FUNCTION_ARGS)
+{
+	bool		detached;
+	VrSpi		spi;
+
+	vr_require_writable("vr_detach_orders()");
+
+	vr_spi_begin(&spi);
+	detached = detach(spi.user);
+	vr_spi_end(&spi);
+
+	PG_RETURN_BOOL(detached);
+}
+
+static void
+refuse(const VrOrderRow *row, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_VR_INVALID_STATE),
+			 errmsg("order \"%s\" cannot become %s", text_to_cstring(row->order_id),
+					row->status ? row->status : "NULL"),
+			 errdetail("%s", detail),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/*
+ * Refuses a status that does not follow from the one before; NULL: none.  What
+ * the routing says may always be written, save to an order that was cancelled.
+ */
+static void
+check_edge(const VrOrderRow *before, const VrOrderRow *after, const VrRouting *routing)
+{
+	if (after->status == NULL)
+		refuse(after, "An attached order has a status.", NULL);
+	if (before == NULL || before->status == NULL)
+		return;
+	if (routing != NULL && before->state != VR_ORDER_CANCELLED &&
+		after->state == vr_order_state_of(routing))
+		return;
+	if (!vr_order_edge_exists(before->status, after->status))
+		refuse(after, psprintf("Its status is %s, and vendor_routing.order_edges does not lead from there.",
+							   before->status), NULL);
+}
+
+/*
+ * Refuses a row that says other than the routing; NULL: the order has none.
+ */
+static void
+check_agrees(const VrOrderRow *row, const VrRouting *routing, bool winner_is_mapped)
+{
+	switch (row->state)
+	{
+		case VR_ORDER_CREATED:
+		case VR_ORDER_VALIDATED:
+		case VR_ORDER_CREDIT_RESERVED:
+			if (routing != NULL)
+				refuse(row, "It has been offered to vendors.", NULL);
+			break;
+		case VR_ORDER_PENDING_BIDS:
+			if (routing == NULL || vr_order_state_of(routing) != VR_ORDER_PENDING_BIDS)
+				refuse(row, "It is not being offered to vendors.",
+					   "Call vr_broadcast, or vr_release to take it back from a vendor.");
+			break;
+		case VR_ORDER_VENDOR_ACCEPTED:
+			if (routing == NULL || routing->status != VR_LOCKED)
+				refuse(row, "No vendor has accepted it.",
+					   "Call vr_accept, or vr_assign to give it to a vendor.");
+			break;
+		default:
+			break;
+	}
+	if (routing != NULL && winner_is_mapped)
+	{
+		const char *winner = vr_cstring(routing->locked_vendor_id);
+
+		if ((winner == NULL) != (row->winner == NULL) ||
+			(winner != NULL && strcmp(winner, row->winner) != 0))
+			ereport(ERROR,
+					(errcode(ERRCODE_VR_INVALID_STATE),
+					 errmsg("the vendor of order \"%s\" cannot be changed here",
+							text_to_cstring(row->order_id)),
+					 errhint("Call vr_accept, vr_assign or vr_release.")));
+	}
+}
+
+/*
+ * The order is over for the application: with a vendor that has it, by this
+ * outcome; else it is withdrawn.
+ */
+static void
+end_routing(const pg_uuid_t *routing_id, const char *outcome, const char *reason)
+{
+	VrRouting	routing;
+	VrSpi		spi;
+
+	vr_spi_begin(&spi);
+	vr_routing_read_locked(routing_id, &routing);
+	if (routing.status == VR_LOCKED && outcome != NULL)
+		vr_finish(&routing, cstring_to_text(outcome), NULL, vr_now());
+	else if (routing.status == VR_PENDING || routing.status == VR_LOCKED ||
+			 routing.status == VR_EXHAUSTED ||
+			 (routing.status == VR_EXPIRED && outcome == NULL))
+		(void) vr_withdraw(&routing, cstring_to_text(reason), vr_now());
+	vr_spi_end(&spi);
+}
+
+/*
+ * Does what follows from the status that the application has given an order.
+ */
+static void
+react(const VrOrderMapping *mapping, const VrOrderRow *row, HeapTuple tuple,
+	  TupleDesc tupdesc, const VrRouting *routing)
+{
+	switch (row->state)
+	{
+		case VR_ORDER_CREDIT_RESERVED:
+			if (mapping->auto_broadcast)
+			{
+				VrOrder		order = vr_order_describe(mapping, tuple, tupdesc);
+
+				if (!vr_broadcast_order(&order, mapping->policy))
+					ereport(WARNING,
+							(errcode(ERRCODE_VR_NO_ELIGIBLE_VENDOR),
+							 errmsg("order \"%s\" is not offered: no vendor is eligible",
+									text_to_cstring(row->order_id)),
+							 errhint("Call vr_broadcast once there is one.")));
+			}
+			break;
+		case VR_ORDER_DELIVERED:
+			if (routing != NULL)
+				end_routing(&routing->routing_id, "DELIVERED", "ORDER_DELIVERED");
+			break;
+		case VR_ORDER_FAILED:
+			if (routing != NULL)
+				end_routing(&routing->routing_id, "FAILED", "ORDER_FAILED");
+			break;
+		case VR_ORDER_CANCELLED:
+			if (routing != NULL && routing->status == VR_COMPLETED)
+				refuse(row, "It is completed.", NULL);
+			if (routing != NULL)
+				end_routing(&routing->routing_id, NULL, "ORDER_CANCELLED");
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * Withdraws every order that is not over: their rows are gone.
+ */
+static void
+withdraw_all(void)
+{
+	static const VrStatement select = {
+		"SELECT routing_id"
+		" FROM vendor_routing.routings"
+		" WHERE status IN ('PENDING', 'LOCKED', 'EXHAUSTED')"
+		" ORDER BY routing_id",
+		0, {0}
+	};
+	VrSpi		spi;
+	uint64		n;
+	pg_uuid_t  *routing_ids;
+
+	vr_spi_begin(&spi);
+	vr_spi_allow_seqscan();
+	n = vr_spi_read(&select, NULL);
+	routing_ids = palloc(n * sizeof(pg_uuid_t));
+	for (uint64 i = 0; i < n; i++)
+		routing_ids[i] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
+	vr_spi_end(&spi);
+
+	for (uint64 i = 0; i < n; i++)
+		end_routing(&routing_ids[i], NULL, "ORDER_DELETED");
+}
+
+/*
+ * A row is new, or not as it was.
+ */
+static void
+sync_row(const VrOrderMapping *mapping, const VrOrderRow *before, HeapTuple tuple,
+		 TupleDesc tupdesc)
+{
+	VrOrderRow	after = vr_order_row(mapping, tuple, tupdesc);
+	bool		status_changed = (before == NULL || before->status == NULL ||
+								  after.status == NULL ||
+								  strcmp(before->status, after.status) != 0);
+	bool		winner_changed = (before == NULL ||
+								  (before->winner == NULL) != (after.winner == NULL) ||
+								  (after.winner != NULL &&
+								   strcmp(before->winner, after.winner) != 0));
+	VrRouting	found;
+	const VrRouting *routing = NULL;
+
+	if (!status_changed && !winner_changed)
+		return;
+	if (vr_routing_find(vr_make_routing_id(after.order_id), &found))
+		routing = &found;
+	if (status_changed)
+		check_edge(before, &after, routing);
+	check_agrees(&after, routing, vr_order_winner_is_mapped(mapping));
+	if (status_changed)
+		react(mapping, &after, tuple, tupdesc, routing);
+}
+
+/*
+ * AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW, and AFTER TRUNCATE, on the
+ * attached table.
+ */
+Datum
+vr_sync_orders(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = vr_trigger_data(fcinfo);
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+	VrAttachment attachment;
+	VrOrderMapping mapping;
+	VrOrderRow	before;
+	VrRouting	routing;
+
+	if (!vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
+		return PointerGetDatum(NULL);
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+	{
+		withdraw_all();
+		return PointerGetDatum(NULL);
+	}
+
+	mapping = vr_order_mapping_read(attachment.mapping, trigger->tg_relation);
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+	{
+		sync_row(&mapping, NULL, trigger->tg_trigtuple, tupdesc);
+		return PointerGetDatum(NULL);
+	}
+
+	before = vr_order_row(&mapping, trigger->tg_trigtuple, tupdesc);
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+	{
+		VrOrderRow	after = vr_order_row(&mapping, trigger->tg_newtuple, tupdesc);
+		bool		same_order = vr_text_eq(before.order_id, after.order_id);
+
+		if (!same_order && vr_routing_find(vr_make_routing_id(before.order_id), &routing))
+			ereport(ERROR,
+					(errcode(ERRCODE_VR_INVALID_STATE),
+					 errmsg("order \"%s\" cannot get another id",
+							text_to_cstring(before.order_id)),
+					 errdetail("It has been offered to vendors.")));
+		sync_row(&mapping, same_order ? &before : NULL, trigger->tg_newtuple, tupdesc);
+	}
+	else if (vr_routing_find(vr_make_routing_id(before.order_id), &routing))
+		end_routing(&routing.routing_id, NULL, "ORDER_DELETED");
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,787 @@
+/*-------------------------------------------------------------------------
+ *
+ * order.c
+ *		The application's own row of an order, where its table is attached:
+ *		reading, locking, and keeping it in step with the routing.
+ *
+ * Locking: the row of the order comes before the lock of its routing (lock.c),
+ * since an UPDATE of the application's has the row before our trigger runs.
+ *
+ * Rights: the row is found and read in C.  It is written by an UPDATE that runs
+ * as the owner of its table, with the search_path of the caller, so that the
+ * application's triggers run as they do for an UPDATE of its own, and with no
+ * right of ours.
+ *
+ * Errors: VR003 where the order has no row, VR004 for a change that its state
+ * machine does not have.
+ *
+ * IDENTIFICATION
+ *	  src/order.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/partition.h"
+#include "catalog/pg_inherits.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#include "args.h"
+#include "catalog.h"
+#include "errors.h"
+#include "newest.h"
+#include "order.h"
+#include "spi.h"
+
+enum
+{
+	FIELD_ORDER_ID,
+	FIELD_RETAILER_ID,
+	FIELD_PRODUCT,
+	FIELD_AMOUNT,
+	FIELD_LATITUDE,
+	FIELD_LONGITUDE,
+	FIELD_PAYLOAD,
+	FIELD_STATUS,
+	FIELD_WINNER,
+	NFIELDS
+};
+
+static const VrFieldRule rules[NFIELDS] = {
+	[FIELD_ORDER_ID] = {"order_id", .required = true, .column_only = true},
+	[FIELD_RETAILER_ID] = {"retailer_id", .required = true},
+	[FIELD_PRODUCT] = {"product"},
+	[FIELD_AMOUNT] = {"amount"},
+	[FIELD_LATITUDE] = {"latitude"},
+	[FIELD_LONGITUDE] = {"longitude"},
+	[FIELD_PAYLOAD] = {"payload"},
+	[FIELD_STATUS] = {"status", .required = true, .column_only = true},
+	[FIELD_WINNER] = {"locked_vendor_id", .column_only = true}
+};
+
+static const char *const other_keys[] = {"states", "auto_broadcast", "policy"};
+
+/* In the order of VrOrderState. */
+static const char *const state_names[] = {
+	"CREATED", "VALIDATED", "CREDIT_RESERVED", "PENDING_BIDS", "VENDOR_ACCEPTED",
+	"FULFILLMENT_STARTED", "DELIVERED", "CANCELLED", "FAILED"
+};
+
+/*
+ * The state machine: a bit per state that may follow.  Attaching a table writes
+ * it, in the application's words, to vendor_routing.order_edges, and that table
+ * decides from then on.
+ */
+#define TO(state) (1 << (state))
+#define ENDS (TO(VR_ORDER_CANCELLED) | TO(VR_ORDER_FAILED))
+
+static const int standard_edges[] = {
+	[VR_ORDER_CREATED] = TO(VR_ORDER_VALIDATED) | ENDS,
+	[VR_ORDER_VALIDATED] = TO(VR_ORDER_CREDIT_RESERVED) | ENDS,
+	[VR_ORDER_CREDIT_RESERVED] = TO(VR_ORDER_PENDING_BIDS) | ENDS,
+	[VR_ORDER_PENDING_BIDS] = TO(VR_ORDER_VENDOR_ACCEPTED) | ENDS,
+	[VR_ORDER_VENDOR_ACCEPTED] = TO(VR_ORDER_FULFILLMENT_STARTED) | ENDS,
+	[VR_ORDER_FULFILLMENT_STARTED] = TO(VR_ORDER_DELIVERED) | ENDS,
+	[VR_ORDER_DELIVERED] = 0,
+	[VR_ORDER_CANCELLED] = 0,
+	[VR_ORDER_FAILED] = 0
+};
+
+/*-------------------------------------------------------------------------
+ * The mapping
+ *-------------------------------------------------------------------------
+ */
+
+static void
+bad_mapping(const char *key, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("mapping of \"%s\" is not valid", key),
+			 errdetail("%s", detail)));
+}
+
+static JsonbValue *
+find_member(const Jsonb *mapping, const char *key, JsonbValue *buffer)
+{
+	return getKeyJsonValueFromContainer((JsonbContainer *) &mapping->root,
+										key, strlen(key), buffer);
+}
+
+/*
+ * The application's words for the states: our own, unless it says otherwise;
+ * null for a state that it does not have.
+ */
+static void
+read_words(const Jsonb *mapping, char **words)
+{
+	JsonbValue	buffer;
+	JsonbValue *states = find_member(mapping, "states", &buffer);
+	int			known = 0;
+
+	if (states != NULL &&
+		(states->type != jbvBinary || !JsonContainerIsObject(states->val.binary.data)))
+		bad_mapping("states", "It must be an object from our word for a state to the application's.");
+
+	for (int i = 0; i < VR_ORDER_STATES; i++)
+	{
+		JsonbValue	value_buffer;
+		JsonbValue *value = (states == NULL) ? NULL :
+			getKeyJsonValueFromContainer(states->val.binary.data, state_names[i],
+										 strlen(state_names[i]), &value_buffer);
+
+		words[i] = (value == NULL) ? pstrdup(state_names[i]) : vr_json_scalar(value);
+		known += (value != NULL);
+		if (value != NULL && value->type == jbvBinary)
+			bad_mapping("states", "A word is a text, a number, true, false or null.");
+		for (int j = 0; j < i; j++)
+		{
+			if (words[i] != NULL && words[j] != NULL && strcmp(words[i], words[j]) == 0)
+				bad_mapping("states", psprintf("%s and %s have the same word.",
+											   state_names[j], state_names[i]));
+		}
+	}
+	if (states != NULL && JsonContainerSize(states->val.binary.data) != known)
+		bad_mapping("states", "It has a key that is not the name of a state.");
+}
+
+/*
+ * Reads a mapping.
+ */
+VrOrderMapping
+vr_order_mapping_read(const Jsonb *mapping, Relation relation)
+{
+	VrOrderMapping result = {0};
+	JsonbValue	buffer;
+	JsonbValue *member;
+
+	result.fields = vr_mapping_read(mapping, rules, NFIELDS, other_keys,
+									lengthof(other_keys), relation);
+	read_words(mapping, result.words);
+
+	member = find_member(mapping, "auto_broadcast", &buffer);
+	if (member != NULL && member->type != jbvBool)
+		bad_mapping("auto_broadcast", "It is neither true nor false.");
+	result.auto_broadcast = (member != NULL && member->val.boolean);
+
+	member = find_member(mapping, "policy", &buffer);
+	if (member != NULL && member->type != jbvString && member->type != jbvNull)
+		bad_mapping("policy", "It is not the name of a policy.");
+	if (member != NULL && member->type == jbvString)
+		result.policy = cstring_to_text_with_len(member->val.string.val,
+												 member->val.string.len);
+	return result;
+}
+
+const VrField *
+vr_order_id_field(const VrOrderMapping *mapping)
+{
+	return &mapping->fields[FIELD_ORDER_ID];
+}
+
+bool
+vr_order_winner_is_mapped(const VrOrderMapping *mapping)
+{
+	return vr_field_is_mapped(&mapping->fields[FIELD_WINNER]);
+}
+
+/*
+ * Refuses words that the status column cannot hold.
+ */
+void
+vr_order_check_words(const VrOrderMapping *mapping, Relation relation)
+{
+	Form_pg_attribute attribute =
+		TupleDescAttr(RelationGetDescr(relation),
+					  mapping->fields[FIELD_STATUS].attnum - 1);
+	Oid			input;
+	Oid			param;
+
+	getTypeInputInfo(attribute->atttypid, &input, &param);
+	for (int i = 0; i < VR_ORDER_STATES; i++)
+	{
+		if (mapping->words[i] != NULL)
+			(void) OidInputFunctionCall(input, mapping->words[i], param,
+										attribute->atttypmod);
+	}
+}
+
+static VrOrderState
+find_state(const VrOrderMapping *mapping, const char *word)
+{
+	for (int i = 0; i < VR_ORDER_STATES; i++)
+	{
+		if (word != NULL && mapping->words[i] != NULL &&
+			strcmp(mapping->words[i], word) == 0)
+			return (VrOrderState) i;
+	}
+	return VR_ORDER_OTHER;
+}
+
+/*
+ * What a row says of its state.
+ */
+VrOrderRow
+vr_order_row(const VrOrderMapping *mapping, HeapTuple tuple, TupleDesc tupdesc)
+{
+	char	   *id = vr_field_value(&mapping->fields[FIELD_ORDER_ID], tuple, tupdesc);
+	VrOrderRow	row;
+
+	if (id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the id of an attached order must not be null")));
+	row.order_id = cstring_to_text(id);
+	row.status = vr_field_value(&mapping->fields[FIELD_STATUS], tuple, tupdesc);
+	row.state = find_state(mapping, row.status);
+	row.winner = vr_field_value(&mapping->fields[FIELD_WINNER], tuple, tupdesc);
+	return row;
+}
+
+/*
+ * A value by the input function of a type; 0 for NULL.
+ */
+static Datum
+value_in(PGFunction in, const char *value)
+{
+	return value == NULL ? (Datum) 0 :
+		DirectFunctionCall3(in, CStringGetDatum(value),
+							ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+}
+
+/*
+ * What a row says that vendors are to be offered.
+ */
+VrOrder
+vr_order_describe(const VrOrderMapping *mapping, HeapTuple tuple, TupleDesc tupdesc)
+{
+	char	   *values[NFIELDS];
+	VrOrder		order = {0};
+
+	for (int i = 0; i < NFIELDS; i++)
+		values[i] = vr_field_value(&mapping->fields[i], tuple, tupdesc);
+
+	order.order_id = cstring_to_text(values[FIELD_ORDER_ID]);
+	if (values[FIELD_RETAILER_ID] != NULL)
+		order.retailer_id = cstring_to_text(values[FIELD_RETAILER_ID]);
+	if (values[FIELD_PRODUCT] != NULL)
+		order.product = cstring_to_text(values[FIELD_PRODUCT]);
+	if (values[FIELD_AMOUNT] != NULL)
+		order.amount = DatumGetNumeric(value_in(numeric_in, values[FIELD_AMOUNT]));
+	order.has_place = (values[FIELD_LATITUDE] != NULL && values[FIELD_LONGITUDE] != NULL);
+	if (order.has_place)
+	{
+		order.place.latitude = DatumGetFloat8(value_in(float8in, values[FIELD_LATITUDE]));
+		order.place.longitude = DatumGetFloat8(value_in(float8in, values[FIELD_LONGITUDE]));
+	}
+	if (values[FIELD_PAYLOAD] != NULL)
+		order.payload = DatumGetJsonbP(value_in(jsonb_in, values[FIELD_PAYLOAD]));
+	return order;
+}
+
+/*-------------------------------------------------------------------------
+ * The state machine of the application's column
+ *-------------------------------------------------------------------------
+ */
+
+static void
+note_found(TupleTableSlot *slot, void *arg)
+{
+	*(bool *) arg = true;
+}
+
+/*
+ * May an order go from one status to another?  Both are the application's words.
+ */
+bool
+vr_order_edge_exists(const char *from, const char *to)
+{
+	NullableDatum key[] = {
+		vr_param_ptr(cstring_to_text(from)),
+		vr_param_ptr(cstring_to_text(to))
+	};
+	Relation	table = vr_open_table("order_edges");
+	bool		found = false;
+
+	vr_newest_rows(table, lengthof(key), key, note_found, &found);
+	table_close(table, NoLock);
+	return found;
+}
+
+/*
+ * Writes the standard edges, in the application's words.  A state that it does
+ * not have is passed by: what led to it leads to what followed it.
+ */
+void
+vr_order_edges_fill(const VrOrderMapping *mapping)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.order_edges"
+		" (from_status, to_status)"
+		" VALUES ($1, $2)",
+		2, {TEXTOID, TEXTOID}
+	};
+	int			edges[VR_ORDER_STATES];
+
+	memcpy(edges, standard_edges, sizeof(edges));
+	for (int absent = 0; absent < VR_ORDER_STATES; absent++)
+	{
+		for (int from = 0; from < VR_ORDER_STATES; from++)
+		{
+			if (mapping->words[absent] == NULL && (edges[from] & TO(absent)))
+				edges[from] |= edges[absent];
+		}
+	}
+	for (int from = 0; from < VR_ORDER_STATES; from++)
+	{
+		for (int to = 0; to < VR_ORDER_STATES; to++)
+		{
+			if ((edges[from] & TO(to)) &&
+				mapping->words[from] != NULL && mapping->words[to] != NULL)
+			{
+				NullableDatum params[] = {
+					vr_param_ptr(cstring_to_text(mapping->words[from])),
+					vr_param_ptr(cstring_to_text(mapping->words[to]))
+				};
+
+				vr_spi_write_exactly(&insert, params, 1);
+			}
+		}
+	}
+}
+
+void
+vr_order_edges_forget(void)
+{
+	static const VrStatement delete = {
+		"DELETE FROM vendor_routing.order_edges",
+		0, {0}
+	};
+
+	(void) vr_spi_write(&delete, NULL);
+}
+
+/*
+ * The state of an order, going by its routing.  The view routing_status says the
+ * same.
+ */
+VrOrderState
+vr_order_state_of(const VrRouting *routing)
+{
+	switch (routing->status)
+	{
+		case VR_PENDING:
+		case VR_EXHAUSTED:
+			return VR_ORDER_PENDING_BIDS;
+		case VR_LOCKED:
+			return VR_ORDER_VENDOR_ACCEPTED;
+		case VR_COMPLETED:
+			return (routing->outcome != NULL && vr_text_is(routing->outcome, "FAILED")) ?
+				VR_ORDER_FAILED : VR_ORDER_DELIVERED;
+		case VR_CANCELLED:
+			return VR_ORDER_CANCELLED;
+		case VR_EXPIRED:
+			break;
+	}
+	return VR_ORDER_FAILED;
+}
+
+/*-------------------------------------------------------------------------
+ * The row
+ *-------------------------------------------------------------------------
+ */
+
+/* The table that has the row, and the row. */
+typedef struct Place
+{
+	VrOrderMapping mapping;		/* as the columns of that table are */
+	Relation	table;
+	TupleTableSlot *slot;
+} Place;
+
+/*
+ * The index that tells the orders of a table apart.
+ */
+static Relation
+open_id_index(Relation table, AttrNumber attnum)
+{
+	List	   *indexes = RelationGetIndexList(table);
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (vr_is_unique_index_on(index, attnum))
+			return index;
+		index_close(index, AccessShareLock);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("relation \"%s\" no longer has a unique index on its order_id",
+					RelationGetRelationName(table)),
+			 errhint("Make it again, or detach the table.")));
+}
+
+/*
+ * Looks for the order by one snapshot.
+ */
+static bool
+scan_for(Place *place, Relation index, Datum id, Snapshot snapshot)
+{
+	Oid			type = index->rd_opcintype[0];
+	Oid			equal = get_opfamily_member(index->rd_opfamily[0], type, type,
+											BTEqualStrategyNumber);
+	IndexScanDesc scan = vr_index_beginscan(place->table, index, snapshot, 1);
+	ScanKeyData key;
+	bool		found;
+
+	ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   index->rd_indcollation[0], get_opcode(equal), id);
+	index_rescan(scan, &key, 1, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, place->slot);
+	if (found)
+		ExecMaterializeSlot(place->slot);
+	index_endscan(scan);
+	return found;
+}
+
+/*
+ * Looks for the order in one table.
+ */
+static bool
+find_in(Place *place, const char *order_id)
+{
+	AttrNumber	attnum = place->mapping.fields[FIELD_ORDER_ID].attnum;
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(place->table), attnum - 1);
+	Relation	index = open_id_index(place->table, attnum);
+	Oid			input;
+	Oid			param;
+	Datum		id;
+	bool		found;
+
+	/* Not of a domain: its checks could run code of its owner's with our rights. */
+	getTypeInputInfo(getBaseType(attribute->atttypid), &input, &param);
+	id = OidInputFunctionCall(input, (char *) order_id, param, -1);
+
+	/*
+	 * Without predicate locks, as all our reads; a row that is moved to another
+	 * page at that moment can be missed, and then a snapshot decides.
+	 */
+	found = scan_for(place, index, id, SnapshotSelf);
+	if (!found)
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+
+		found = scan_for(place, index, id, snapshot);
+		UnregisterSnapshot(snapshot);
+	}
+	index_close(index, NoLock);
+	return found;
+}
+
+static void
+close_place(Place *place)
+{
+	ExecDropSingleTupleTableSlot(place->slot);
+	table_close(place->table, NoLock);
+}
+
+/*
+ * Is there an attached table of orders?
+ */
+static bool
+find_attachment(VrAttachment *attachment)
+{
+	return vr_attachment_find(VR_ATTACHED_ORDERS, attachment) &&
+		get_rel_name(attachment->relation) != NULL;
+}
+
+/*
+ * Finds the row of an order.  The caller closes the place where there is one.
+ */
+static bool
+find_order(const VrAttachment *attachment, const text *order_id, Place *place)
+{
+	List	   *tables = find_all_inheritors(attachment->relation, RowShareLock, NULL);
+	ListCell   *cell;
+
+	foreach(cell, tables)
+	{
+		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_RELATION)
+			continue;
+		place->table = table_open(lfirst_oid(cell), NoLock);
+		place->mapping = vr_order_mapping_read(attachment->mapping, place->table);
+		place->slot = table_slot_create(place->table, NULL);
+		if (find_in(place, text_to_cstring(order_id)))
+			return true;
+		close_place(place);
+	}
+	return false;
+}
+
+/*
+ * Keeps others from changing the row of an order until the transaction ends.
+ * Returns false where that would mean to wait, and we do not.  True also where
+ * no table is attached, or it has no such row.
+ */
+bool
+vr_order_lock(const text *order_id, bool wait)
+{
+	VrAttachment attachment;
+	Place		place;
+	VrRowLock	result;
+
+	if (!find_attachment(&attachment))
+		return true;
+	if (!wait && !ConditionalLockRelationOid(attachment.relation, RowShareLock))
+		return false;
+	if (!find_order(&attachment, order_id, &place))
+		return true;
+	result = vr_lock_row(place.table, place.slot, wait);
+	close_place(&place);
+	return result != VR_ROW_BUSY;
+}
+
+static VrOrderRow
+row_at(const Place *place)
+{
+	bool		should_free;
+
+	return vr_order_row(&place->mapping,
+						ExecFetchSlotHeapTuple(place->slot, false, &should_free),
+						RelationGetDescr(place->table));
+}
+
+static void
+unknown_order(const text *order_id, Oid relation)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_VR_UNKNOWN_ORDER),
+			 errmsg("order \"%s\" does not exist", text_to_cstring(order_id)),
+			 errdetail("The attached table \"%s\" has no such row (ORDER_NOT_FOUND).",
+					   get_rel_name(relation))));
+}
+
+/*
+ * Can this be the id of an order at all, by the type of its column?
+ */
+static bool
+is_possible_id(const VrAttachment *attachment, const text *order_id)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Relation	table = table_open(attachment->relation, RowShareLock);
+	VrOrderMapping mapping = vr_order_mapping_read(attachment->mapping, table);
+	AttrNumber	attnum = mapping.fields[FIELD_ORDER_ID].attnum;
+	Oid			type = TupleDescAttr(RelationGetDescr(table), attnum - 1)->atttypid;
+	Oid			input;
+	Oid			param;
+	volatile bool possible = true;
+
+	table_close(table, NoLock);
+	getTypeInputInfo(getBaseType(type), &input, &param);
+
+	/* Input functions of 15 have no other way to say no. */
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		(void) OidInputFunctionCall(input, text_to_cstring(order_id), param, -1);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		if (category != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		possible = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	return possible;
+}
+
+/*
+ * Locks the row of an order that is to be offered, and fills in what the caller
+ * of vr_broadcast has left out.  Does nothing, and returns false, where no table
+ * is attached.
+ */
+bool
+vr_order_require_offerable(VrOrder *order)
+{
+	VrAttachment attachment;
+	Place		place;
+	VrOrderRow	row;
+	VrOrder		described;
+	bool		should_free;
+	const char *pending;
+
+	if (!find_attachment(&attachment))
+		return false;
+	if (!is_possible_id(&attachment, order->order_id) ||
+		!find_order(&attachment, order->order_id, &place) ||
+		vr_lock_row(place.table, place.slot, true) == VR_ROW_GONE)
+		unknown_order(order->order_id, attachment.relation);
+
+	row = row_at(&place);
+	pending = place.mapping.words[VR_ORDER_PENDING_BIDS];
+	if (row.state != VR_ORDER_PENDING_BIDS && pending != NULL &&
+		(row.status == NULL || !vr_order_edge_exists(row.status, pending)))
+		ereport(ERROR,
+				(errcode(ERRCODE_VR_INVALID_STATE),
+				 errmsg("order \"%s\" cannot be offered to vendors",
+						text_to_cstring(order->order_id)),
+				 errdetail("Its status is %s.", row.status ? row.status : "NULL")));
+
+	described = vr_order_describe(&place.mapping,
+								  ExecFetchSlotHeapTuple(place.slot, false, &should_free),
+								  RelationGetDescr(place.table));
+	if (order->retailer_id == NULL)
+		order->retailer_id = described.retailer_id;
+	if (order->product == NULL)
+		order->product = described.product;
+	if (order->amount == NULL)
+		order->amount = described.amount;
+	if (!order->has_place)
+	{
+		order->has_place = described.has_place;
+		order->place = described.place;
+	}
+	if (order->payload == NULL)
+		order->payload = described.payload;
+	close_place(&place);
+	return true;
+}
+
+/*
+ * Adds "column = $n" and the value of the parameter, by the input function of
+ * the column's type.
+ */
+static void
+set_column(StringInfo sql, const Place *place, int field, const char *value,
+		   Oid *types, Datum *values, char *nulls, int *nparams)
+{
+	Form_pg_attribute attribute =
+		TupleDescAttr(RelationGetDescr(place->table),
+					  place->mapping.fields[field].attnum - 1);
+	Oid			input;
+	Oid			param;
+
+	getTypeInputInfo(attribute->atttypid, &input, &param);
+	types[*nparams] = attribute->atttypid;
+	values[*nparams] = OidInputFunctionCall(input, (char *) value, param,
+											attribute->atttypmod);
+	nulls[*nparams] = (value == NULL) ? 'n' : ' ';
+	(*nparams)++;
+	appendStringInfo(sql, "%s%s = $%d", *nparams > 2 ? ", " : "",
+					 quote_identifier(NameStr(attribute->attname)), *nparams);
+}
+
+/*
+ * Writes status and winner of the row, which is locked.
+ */
+static void
+write_row(const Place *place, const char *status, const char *winner)
+{
+	Oid			types[3] = {TIDOID};
+	Datum		values[3] = {PointerGetDatum(&place->slot->tts_tid)};
+	char		nulls[3] = {' '};
+	int			nparams = 1;
+	StringInfoData sql;
+	Oid			user;
+	int			security_context;
+	MemoryContext caller = CurrentMemoryContext;
+	SPIPlanPtr	plan;
+	int			result;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	GetUserIdAndSecContext(&user, &security_context);
+	SetUserIdAndSecContext(place->table->rd_rel->relowner,
+						   security_context | SECURITY_LOCAL_USERID_CHANGE);
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE ONLY %s SET ",
+					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(place->table)),
+												RelationGetRelationName(place->table)));
+	if (status != NULL)
+		set_column(&sql, place, FIELD_STATUS, status, types, values, nulls, &nparams);
+	if (vr_order_winner_is_mapped(&place->mapping))
+		set_column(&sql, place, FIELD_WINNER, winner, types, values, nulls, &nparams);
+	appendStringInfoString(&sql, " WHERE ctid OPERATOR(pg_catalog.=) $1");
+	plan = SPI_prepare(sql.data, nparams, types);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s: %s",
+			 SPI_result_code_string(SPI_result), sql.data);
+	result = SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(),
+								  InvalidSnapshot, false, true, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+				 errmsg("the attached row of an order could not be written"),
+				 errdetail("A trigger or a row security policy of table \"%s\" suppressed it.",
+						   RelationGetRelationName(place->table))));
+	SetUserIdAndSecContext(user, security_context);
+	SPI_finish();
+	MemoryContextSwitchTo(caller);
+}
+
+static bool
+same(const char *a, const char *b)
+{
+	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+}
+
+/*
+ * Brings the row of an order in step with its routing, where the call has put
+ * that into another state.  Called after vr_spi_end, with the settings and the
+ * rights of our caller.
+ */
+void
+vr_order_follow(const VrRouting *routing)
+{
+	VrAttachment attachment;
+	Place		place;
+	VrOrderRow	row;
+	const char *winner;
+	const char *word;
+
+	if (!routing->moved || !find_attachment(&attachment))
+		return;
+	if (!find_order(&attachment, routing->order_id, &place))
+	{
+		if (routing->status == VR_PENDING || routing->status == VR_LOCKED)
+			unknown_order(routing->order_id, attachment.relation);
+		return;
+	}
+
+	row = row_at(&place);
+	word = place.mapping.words[vr_order_state_of(routing)];
+	winner = vr_cstring(routing->locked_vendor_id);
+	if ((word != NULL && !same(row.status, word)) ||
+		(vr_order_winner_is_mapped(&place.mapping) && !same(row.winner, winner)))
+		write_row(&place, word, winner);
+	close_place(&place);
+}
