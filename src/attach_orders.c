@@ -25,7 +25,11 @@
 #include "access/relation.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/uuid.h"
 
 #include "args.h"
 #include "attachment.h"
@@ -346,4 +350,174 @@ vr_sync_orders(PG_FUNCTION_ARGS)
 	else if (vr_routing_find(vr_make_routing_id(before.order_id), &routing))
 		end_routing(&routing.routing_id, NULL, "ORDER_DELETED");
 	return PointerGetDatum(NULL);
+}
+
+/* Rows that are compared by one statement. */
+#define BATCH 1000
+
+/* Rows of the attached table on their way to be compared. */
+typedef struct Comparison
+{
+	const Jsonb *mapping_json;
+	Oid			table;			/* that mapping is for */
+	VrOrderMapping mapping;
+	Datum		order_ids[BATCH];
+	Datum		routing_ids[BATCH];
+	Datum		states[BATCH];
+	Datum		winners[BATCH];
+	int			nrows;
+	List	   *open;			/* orders whose routing is open, and that have a row */
+	VrDriftFound found;
+	void	   *arg;
+	MemoryContext caller;
+	MemoryContext per_batch;
+} Comparison;
+
+static NullableDatum
+array_param(Datum *values, int n, Oid type)
+{
+	bool		is_text = (type == TEXTOID);
+
+	return vr_param_ptr(construct_array(values, n, type, is_text ? -1 : UUID_LEN, false,
+										is_text ? TYPALIGN_INT : TYPALIGN_CHAR));
+}
+
+/*
+ * The names of the states that the application has a word for.
+ */
+static List *
+known_states(const VrOrderMapping *mapping)
+{
+	List	   *names = NIL;
+
+	for (int i = 0; i < VR_ORDER_STATES; i++)
+	{
+		if (mapping->words[i] != NULL)
+			names = lappend(names, cstring_to_text(vr_order_state_name(i)));
+	}
+	return names;
+}
+
+/*
+ * Compares a batch.  What the application has made of an order since is no drift:
+ * it is on its way, or has a status that only the application knows.
+ */
+static void
+compare_batch(Comparison *c)
+{
+	static const VrStatement select = {
+		"SELECT x.order_id, t.locked_vendor_id,"
+		" coalesce(t.status IN ('PENDING', 'LOCKED', 'EXHAUSTED'), false),"
+		" CASE WHEN t.status IS NULL"
+		"   THEN 'is PENDING_BIDS, and has not been offered to vendors'"
+		"  WHEN t.order_status = ANY ($5) AND x.state <> t.order_status"
+		"   AND NOT (x.state = 'OTHER' AND t.status NOT IN ('PENDING', 'EXHAUSTED'))"
+		"   AND NOT (x.state = 'FULFILLMENT_STARTED' AND t.status = 'LOCKED')"
+		"   AND NOT (x.state = 'FAILED' AND t.status = 'CANCELLED')"
+		"   THEN 'is ' || x.state || ', and its routing is ' || t.status"
+		"  WHEN $6 AND x.winner <> coalesce(t.locked_vendor_id, '')"
+		"   THEN 'has the vendor ' || quote_literal(x.winner) || ', and its routing has '"
+		"    || quote_literal(coalesce(t.locked_vendor_id, '')) END"
+		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4))"
+		"  AS x(order_id, routing_id, state, winner)"
+		" LEFT JOIN vendor_routing.routing_status AS t ON t.routing_id = x.routing_id"
+		" WHERE t.status IS NOT NULL OR x.state = 'PENDING_BIDS'",
+		6, {TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLOID}
+	};
+	NullableDatum params[6];
+	uint64		n;
+
+	if (c->nrows == 0)
+		return;
+	params[0] = array_param(c->order_ids, c->nrows, TEXTOID);
+	params[1] = array_param(c->routing_ids, c->nrows, UUIDOID);
+	params[2] = array_param(c->states, c->nrows, TEXTOID);
+	params[3] = array_param(c->winners, c->nrows, TEXTOID);
+	params[4] = vr_param_texts(known_states(&c->mapping));
+	params[5] = vr_param(BoolGetDatum(vr_order_winner_is_mapped(&c->mapping)));
+	n = vr_spi_read_snapshot(&select, params);
+
+	MemoryContextSwitchTo(c->caller);
+	for (uint64 i = 0; i < n; i++)
+	{
+		if (DatumGetBool(vr_spi_value(i, 3).value))
+			c->open = lappend(c->open, vr_spi_text(i, 1));
+		if (!vr_spi_value(i, 4).isnull)
+			c->found(vr_spi_text(i, 1), vr_spi_text(i, 2),
+					 text_to_cstring(vr_spi_text(i, 4)), c->arg);
+	}
+	c->nrows = 0;
+	MemoryContextReset(c->per_batch);
+}
+
+static void
+compare_row(Relation table, HeapTuple tuple, void *arg)
+{
+	Comparison *c = arg;
+	VrOrderRow	row;
+
+	if (c->table != RelationGetRelid(table))
+	{
+		compare_batch(c);
+		c->table = RelationGetRelid(table);
+		c->mapping = vr_order_mapping_read(c->mapping_json, table);
+	}
+	MemoryContextSwitchTo(c->per_batch);
+	row = vr_order_row(&c->mapping, tuple, RelationGetDescr(table));
+	c->order_ids[c->nrows] = PointerGetDatum(row.order_id);
+	c->routing_ids[c->nrows] = UUIDPGetDatum(vr_make_routing_id(row.order_id));
+	c->states[c->nrows] = CStringGetTextDatum(vr_order_state_name(row.state));
+	c->winners[c->nrows] = CStringGetTextDatum(row.winner ? row.winner : "");
+	c->nrows++;
+	if (c->nrows == BATCH)
+		compare_batch(c);
+	MemoryContextSwitchTo(c->caller);
+}
+
+/*
+ * Finds where the attached table is not as the routings say, by the snapshot of
+ * the calling query.
+ */
+void
+vr_attached_orders_drift(VrDriftFound found, void *arg)
+{
+	static const VrStatement without_row = {
+		"SELECT t.order_id, t.locked_vendor_id,"
+		" 'has no row in the attached table, and its routing is ' || t.status"
+		" FROM vendor_routing.routings AS t"
+		" WHERE t.status IN ('PENDING', 'LOCKED', 'EXHAUSTED')"
+		" AND t.order_id <> ALL (coalesce($1, '{}'::pg_catalog.text[]))",
+		1, {TEXTARRAYOID}
+	};
+	VrAttachment attachment;
+	Relation	relation;
+	Comparison *c;
+	NullableDatum params[1];
+	uint64		n;
+
+	if (!vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
+		return;
+	relation = try_relation_open(attachment.relation, AccessShareLock);
+	if (relation == NULL)
+	{
+		found(NULL, NULL, "the attached table of orders is gone", arg);
+		return;
+	}
+
+	c = palloc0(sizeof(Comparison));
+	c->mapping_json = attachment.mapping;
+	c->found = found;
+	c->arg = arg;
+	c->caller = CurrentMemoryContext;
+	c->per_batch = AllocSetContextCreate(CurrentMemoryContext, "vendor_routing orders",
+										 ALLOCSET_DEFAULT_SIZES);
+	vr_attached_rows(attachment.relation, GetActiveSnapshot(), compare_row, c);
+	compare_batch(c);
+
+	params[0] = vr_param_texts(c->open);
+	n = vr_spi_read_snapshot(&without_row, params);
+	for (uint64 i = 0; i < n; i++)
+		found(vr_spi_text(i, 1), vr_spi_text(i, 2), text_to_cstring(vr_spi_text(i, 3)), arg);
+	MemoryContextDelete(c->per_batch);
+	relation_close(relation, NoLock);
 }

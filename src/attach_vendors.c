@@ -22,14 +22,9 @@
 #include "postgres.h"
 
 #include "access/relation.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -81,11 +76,18 @@ static const VrTrigger triggers[] = {
 /* Vendors on their way into the registry. */
 typedef struct Load
 {
+	const Jsonb *mapping;
+	Oid			table;			/* that fields is for */
+	VrField    *fields;
 	List	   *mapped;			/* names of columns, as text */
+	List	   *vendor_ids;		/* of all rows, where they are wanted */
+	void		(*write) (const Jsonb *rows, const List *mapped, void *arg);
+	void	   *arg;
 	JsonbParseState *rows;
 	int			nrows;			/* of this batch */
 	int64		total;
 	TimestampTz next_notice;
+	MemoryContext caller;
 	MemoryContext per_batch;
 } Load;
 
@@ -155,15 +157,12 @@ push_row(JsonbParseState **state, const VrField *fields, HeapTuple row,
 static void
 flush(Load *load)
 {
-	VrSpi		spi;
 	Jsonb	   *rows;
 
 	if (load->nrows == 0)
 		return;
 	rows = JsonbValueToJsonb(pushJsonbValue(&load->rows, WJB_END_ARRAY, NULL));
-	vr_spi_begin(&spi);
-	vr_vendors_mirror(rows, load->mapped, vr_now());
-	vr_spi_end(&spi);
+	load->write(rows, load->mapped, load->arg);
 	load->total += load->nrows;
 	load->nrows = 0;
 	load->rows = NULL;
@@ -171,73 +170,72 @@ flush(Load *load)
 
 	if (vr_now() >= load->next_notice)
 	{
-		ereport(NOTICE, (errmsg("%lld vendors loaded so far", (long long) load->total)));
+		ereport(NOTICE, (errmsg("%lld vendors read so far", (long long) load->total)));
 		load->next_notice = vr_now() + NOTICE_AFTER * USECS_PER_SEC;
 	}
 }
 
-/*
- * Loads the rows of a table without partitions.
- */
 static void
-load_table(Load *load, Oid relid, const Jsonb *mapping)
+load_row(Relation table, HeapTuple row, void *arg)
 {
-	Relation	table = table_open(relid, AccessShareLock);
-	VrField    *fields = read_mapping(mapping, table);
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+	Load	   *load = arg;
 
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	if (load->table != RelationGetRelid(table))
 	{
-		MemoryContext caller = MemoryContextSwitchTo(load->per_batch);
-		bool		should_free;
-		HeapTuple	row;
-
-		CHECK_FOR_INTERRUPTS();
-		if (load->nrows == 0)
-			pushJsonbValue(&load->rows, WJB_BEGIN_ARRAY, NULL);
-		row = ExecFetchSlotHeapTuple(slot, false, &should_free);
-		push_row(&load->rows, fields, row, RelationGetDescr(table));
-		load->nrows++;
-		if (load->nrows == BATCH)
-			flush(load);
-		MemoryContextSwitchTo(caller);
+		load->table = RelationGetRelid(table);
+		load->fields = read_mapping(load->mapping, table);
 	}
-	table_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(table, NoLock);
+	MemoryContextSwitchTo(load->per_batch);
+	if (load->nrows == 0)
+		pushJsonbValue(&load->rows, WJB_BEGIN_ARRAY, NULL);
+	push_row(&load->rows, load->fields, row, RelationGetDescr(table));
+	load->nrows++;
+	if (load->nrows == BATCH)
+		flush(load);
+	MemoryContextSwitchTo(load->caller);
 }
 
 /*
- * Loads all rows of a table, partitions included.  Returns how many.
+ * Hands all rows of a table, partitions included, to write().  Returns how many
+ * there are.
  */
 static int64
-load_all(Relation relation, const Jsonb *mapping, const VrField *fields)
+load_all(Oid relation, const Jsonb *mapping, const VrField *fields,
+		 Snapshot snapshot,
+		 void (*write) (const Jsonb *rows, const List *mapped, void *arg),
+		 void *arg)
 {
 	Load		load = {
+		.mapping = mapping,
 		.mapped = mapped_columns(fields),
+		.write = write,
+		.arg = arg,
 		.next_notice = vr_now() + NOTICE_AFTER * USECS_PER_SEC,
+		.caller = CurrentMemoryContext,
 		.per_batch = AllocSetContextCreate(CurrentMemoryContext,
 										   "vendor_routing vendors",
 										   ALLOCSET_DEFAULT_SIZES)
 	};
-	MemoryContext caller;
-	List	   *tables = find_all_inheritors(RelationGetRelid(relation),
-											 AccessShareLock, NULL);
-	ListCell   *cell;
 
-	foreach(cell, tables)
-	{
-		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
-			load_table(&load, lfirst_oid(cell), mapping);
-	}
-	caller = MemoryContextSwitchTo(load.per_batch);
+	vr_attached_rows(relation, snapshot, load_row, &load);
+	MemoryContextSwitchTo(load.per_batch);
 	flush(&load);
-	MemoryContextSwitchTo(caller);
+	MemoryContextSwitchTo(load.caller);
 	MemoryContextDelete(load.per_batch);
 	return load.total;
+}
+
+/*
+ * Writes a batch to the registry.
+ */
+static void
+write_batch(const Jsonb *rows, const List *mapped, void *arg)
+{
+	VrSpi		spi;
+
+	vr_spi_begin(&spi);
+	vr_vendors_mirror(rows, mapped, vr_now());
+	vr_spi_end(&spi);
 }
 
 /*
@@ -250,6 +248,7 @@ vr_attach_vendors(PG_FUNCTION_ARGS)
 	const Jsonb *mapping = vr_arg_object(fcinfo, 1, "mapping");
 	Relation	relation;
 	VrField    *fields;
+	Snapshot	snapshot;
 	int64		loaded;
 	VrSpi		spi;
 
@@ -266,7 +265,9 @@ vr_attach_vendors(PG_FUNCTION_ARGS)
 	vr_create_triggers(relation, triggers, lengthof(triggers));
 	vr_spi_end(&spi);
 
-	loaded = load_all(relation, mapping, fields);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	loaded = load_all(relid, mapping, fields, snapshot, write_batch, NULL);
+	UnregisterSnapshot(snapshot);
 	relation_close(relation, NoLock);
 	PG_RETURN_INT64(loaded);
 }
@@ -361,4 +362,70 @@ vr_sync_vendors(PG_FUNCTION_ARGS)
 			forget_row(before);
 	}
 	return PointerGetDatum(NULL);
+}
+
+/* Drift on its way to whoever asked. */
+typedef struct Drift
+{
+	VrDriftFound found;
+	void	   *arg;
+} Drift;
+
+static void
+compare_batch(const Jsonb *rows, const List *mapped, void *arg)
+{
+	Drift	   *drift = arg;
+	uint64		n = vr_vendors_differing(rows, mapped);
+
+	for (uint64 i = 0; i < n; i++)
+		drift->found(NULL, vr_spi_text(i, 1), text_to_cstring(vr_spi_text(i, 2)),
+					 drift->arg);
+}
+
+static void
+take_vendor_id(Relation table, HeapTuple row, void *arg)
+{
+	Load	   *load = arg;
+
+	if (load->table != RelationGetRelid(table))
+	{
+		load->table = RelationGetRelid(table);
+		load->fields = read_mapping(load->mapping, table);
+	}
+	load->vendor_ids = lappend(load->vendor_ids,
+							   cstring_to_text(vendor_id_of(load->fields, row,
+															RelationGetDescr(table))));
+}
+
+/*
+ * Finds where the registry is not as the attached table says, by the snapshot of
+ * the calling query.
+ */
+void
+vr_attached_vendors_drift(VrDriftFound found, void *arg)
+{
+	Drift		drift = {found, arg};
+	VrAttachment attachment;
+	Relation	relation;
+	Load		load = {0};
+	uint64		n;
+
+	if (!vr_attachment_find(VR_ATTACHED_VENDORS, &attachment))
+		return;
+	relation = try_relation_open(attachment.relation, AccessShareLock);
+	if (relation == NULL)
+	{
+		found(NULL, NULL, "the attached table of vendors is gone", arg);
+		return;
+	}
+	(void) load_all(attachment.relation, attachment.mapping,
+					read_mapping(attachment.mapping, relation),
+					GetActiveSnapshot(), compare_batch, &drift);
+
+	load.mapping = attachment.mapping;
+	vr_attached_rows(attachment.relation, GetActiveSnapshot(), take_vendor_id, &load);
+	n = vr_vendors_beyond(load.vendor_ids);
+	for (uint64 i = 0; i < n; i++)
+		found(NULL, vr_spi_text(i, 1), "is active, and not in the attached table", arg);
+	relation_close(relation, NoLock);
 }

@@ -28,9 +28,11 @@
 #include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -417,6 +419,41 @@ vr_require_unique(Relation relation, const VrField *field)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the column of \"%s\" must have a unique index of its own",
 						field->rule->key)));
+}
+
+/*
+ * Hands each row of a table, partitions included, to take().
+ */
+void
+vr_attached_rows(Oid relation, Snapshot snapshot,
+				 void (*take) (Relation table, HeapTuple row, void *arg),
+				 void *arg)
+{
+	List	   *tables = find_all_inheritors(relation, AccessShareLock, NULL);
+	ListCell   *cell;
+
+	foreach(cell, tables)
+	{
+		Relation	table;
+		TupleTableSlot *slot;
+		TableScanDesc scan;
+
+		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_RELATION)
+			continue;
+		table = table_open(lfirst_oid(cell), NoLock);
+		slot = table_slot_create(table, NULL);
+		scan = table_beginscan(table, snapshot, 0, NULL);
+		while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+		{
+			bool		should_free;
+
+			CHECK_FOR_INTERRUPTS();
+			take(table, ExecFetchSlotHeapTuple(slot, false, &should_free), arg);
+		}
+		table_endscan(scan);
+		ExecDropSingleTupleTableSlot(slot);
+		table_close(table, NoLock);
+	}
 }
 
 bool

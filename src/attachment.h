@@ -18,6 +18,7 @@
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
+#include "utils/snapshot.h"
 
 typedef enum VrAttachmentKind
 {
@@ -58,6 +59,13 @@ typedef struct VrTrigger
 	const char *function;		/* in the schema vendor_routing */
 } VrTrigger;
 
+/* Where the attached table and ours disagree; NULL: no order, no vendor. */
+typedef void (*VrDriftFound) (const text *order_id, const text *vendor_id,
+							  const char *detail, void *arg);
+
+extern void vr_attached_orders_drift(VrDriftFound found, void *arg);
+extern void vr_attached_vendors_drift(VrDriftFound found, void *arg);
+
 extern const char *vr_attachment_kind_name(VrAttachmentKind kind);
 extern bool vr_attachment_find(VrAttachmentKind kind, VrAttachment *attachment);
 extern void vr_attachment_insert(VrAttachmentKind kind, Oid relation,
@@ -75,6 +83,9 @@ extern VrField *vr_mapping_read(const Jsonb *mapping, const VrFieldRule *rules,
 extern char *vr_json_scalar(const JsonbValue *value);
 extern bool vr_is_unique_index_on(Relation index, AttrNumber attnum);
 extern void vr_require_unique(Relation relation, const VrField *field);
+extern void vr_attached_rows(Oid relation, Snapshot snapshot,
+							 void (*take) (Relation table, HeapTuple row, void *arg),
+							 void *arg);
 extern bool vr_field_is_mapped(const VrField *field);
 extern char *vr_field_value(const VrField *field, HeapTuple row, TupleDesc tupdesc);
 

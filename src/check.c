@@ -23,6 +23,7 @@
 #include "utils/tuplestore.h"
 
 #include "args.h"
+#include "attachment.h"
 #include "clock.h"
 #include "spi.h"
 #include "vendor.h"
@@ -287,6 +288,22 @@ check_loads(ReturnSetInfo *rsinfo, bool repair)
 	}
 }
 
+static void
+put_order_drift(const text *order_id, const text *vendor_id, const char *detail,
+				void *arg)
+{
+	put(arg, "ATTACHED_ORDER_DIFFERS", vr_param_ptr(order_id), vr_param_ptr(vendor_id),
+		vr_param_ptr(cstring_to_text(detail)), false);
+}
+
+static void
+put_vendor_drift(const text *order_id, const text *vendor_id, const char *detail,
+				 void *arg)
+{
+	put(arg, "ATTACHED_VENDOR_DIFFERS", vr_param_ptr(order_id), vr_param_ptr(vendor_id),
+		vr_param_ptr(cstring_to_text(detail)), false);
+}
+
 /*
  * vr_check(repair boolean)
  */
@@ -305,6 +322,8 @@ vr_check(PG_FUNCTION_ARGS)
 	vr_spi_allow_seqscan();
 	for (int i = 0; i < lengthof(checks); i++)
 		run_check(rsinfo, &checks[i]);
+	vr_attached_orders_drift(put_order_drift, rsinfo);
+	vr_attached_vendors_drift(put_vendor_drift, rsinfo);
 	check_loads(rsinfo, repair);
 	vr_spi_end(&spi);
 

@@ -78,7 +78,7 @@ static const char *const other_keys[] = {"states", "auto_broadcast", "policy"};
 /* In the order of VrOrderState. */
 static const char *const state_names[] = {
 	"CREATED", "VALIDATED", "CREDIT_RESERVED", "PENDING_BIDS", "VENDOR_ACCEPTED",
-	"FULFILLMENT_STARTED", "DELIVERED", "CANCELLED", "FAILED"
+	"FULFILLMENT_STARTED", "DELIVERED", "CANCELLED", "FAILED", "OTHER"
 };
 
 /*
@@ -100,6 +100,12 @@ static const int standard_edges[] = {
 	[VR_ORDER_CANCELLED] = 0,
 	[VR_ORDER_FAILED] = 0
 };
+
+const char *
+vr_order_state_name(VrOrderState state)
+{
+	return state_names[state];
+}
 
 /*-------------------------------------------------------------------------
  * The mapping

@@ -57,6 +57,7 @@ extern VrOrderRow vr_order_row(const VrOrderMapping *mapping, HeapTuple tuple,
 extern VrOrder vr_order_describe(const VrOrderMapping *mapping, HeapTuple tuple,
 								 TupleDesc tupdesc);
 extern bool vr_order_winner_is_mapped(const VrOrderMapping *mapping);
+extern const char *vr_order_state_name(VrOrderState state);
 extern bool vr_order_edge_exists(const char *from, const char *to);
 extern void vr_order_edges_fill(const VrOrderMapping *mapping);
 extern void vr_order_edges_forget(void);

@@ -73,6 +73,8 @@ extern void vr_vendors_mirror(const Jsonb *rows, const List *columns,
 							  TimestampTz now);
 extern void vr_vendor_forget(const text *vendor_id);
 extern void vr_vendors_forget_all(void);
+extern uint64 vr_vendors_differing(const Jsonb *rows, const List *columns);
+extern uint64 vr_vendors_beyond(const List *vendor_ids);
 extern text *vr_vendor_id(TupleDesc tupdesc, HeapTuple tuple);
 extern bool vr_vendor_in_use(const text *vendor_id);
 

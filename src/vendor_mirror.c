@@ -24,12 +24,53 @@
 	" ELSE v." column " END"
 
 /*
- * Writes rows of the attached table: a JSON array of objects with a text or
- * null for every column that can be mapped, and the names of those that are.
+ * The rows of the attached table as the registry has them.  $1 is a JSON array of
+ * objects with a text or null for every column that can be mapped.
  *
  * Phone numbers are written as E.164 has them, and left out where they are not
  * such, or another vendor has the number: a vendor without a usable number is a
  * vendor still.
+ */
+#define ATTACHED_ROWS(more) \
+	" SELECT x.vendor_id, coalesce(nullif(x.name, ''), x.vendor_id) AS name," \
+	"  CASE WHEN p.is_first THEN p.phone END AS phone," \
+	"  coalesce(x.is_active::pg_catalog.bool, true) AS is_active," \
+	"  coalesce(x.is_verified::pg_catalog.bool, true) AS is_verified," \
+	"  x.products::pg_catalog.text[] AS products," \
+	"  coalesce(x.min_order_amount::pg_catalog.numeric, 0::pg_catalog.numeric) AS min_order_amount," \
+	"  CASE WHEN x.longitude IS NOT NULL THEN x.latitude::pg_catalog.float8 END AS latitude," \
+	"  CASE WHEN x.latitude IS NOT NULL THEN x.longitude::pg_catalog.float8 END AS longitude," \
+	"  CASE WHEN x.latitude IS NOT NULL AND x.longitude IS NOT NULL" \
+	"   THEN x.service_radius_km::pg_catalog.float8 END AS service_radius_km," \
+	"  x.capacity::pg_catalog.int4 AS capacity," \
+	"  coalesce(x.average_rating::pg_catalog.numeric, 0::pg_catalog.numeric) AS average_rating," \
+	"  coalesce(x.reliability_score::pg_catalog.numeric, 0::pg_catalog.numeric) AS reliability_score," \
+	"  coalesce(x.total_orders::pg_catalog.int4, 0) AS total_orders," \
+	"  coalesce(x.completed_orders::pg_catalog.int4, 0) AS completed_orders" \
+	", " more \
+	" FROM pg_catalog.jsonb_to_recordset($1) AS x" \
+	"  (vendor_id pg_catalog.text, name pg_catalog.text, phone pg_catalog.text," \
+	"   is_active pg_catalog.text, is_verified pg_catalog.text," \
+	"   products pg_catalog.text, min_order_amount pg_catalog.text," \
+	"   latitude pg_catalog.text, longitude pg_catalog.text," \
+	"   service_radius_km pg_catalog.text, capacity pg_catalog.text," \
+	"   average_rating pg_catalog.text, reliability_score pg_catalog.text," \
+	"   total_orders pg_catalog.text, completed_orders pg_catalog.text)" \
+	" JOIN (SELECT n.vendor_id, n.phone," \
+	"        pg_catalog.row_number() OVER (PARTITION BY n.phone ORDER BY n.vendor_id) = 1" \
+	"        AND NOT EXISTS (SELECT FROM vendor_routing.vendors AS o" \
+	"                        WHERE o.phone = n.phone AND o.vendor_id <> n.vendor_id) AS is_first" \
+	"       FROM (SELECT y.vendor_id," \
+	"              pg_catalog.substring(pg_catalog.regexp_replace(" \
+	"               pg_catalog.regexp_replace(y.phone, '[^0-9+]', '', 'g'), '^00', '+')," \
+	"               '^\\+[1-9][0-9]{1,14}$') AS phone" \
+	"             FROM pg_catalog.jsonb_to_recordset($1) AS y" \
+	"              (vendor_id pg_catalog.text, phone pg_catalog.text)) AS n) AS p" \
+	"      ON p.vendor_id = x.vendor_id"
+
+/*
+ * Writes rows of the attached table; columns are the names of those that are
+ * mapped.
  */
 void
 vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
@@ -40,41 +81,7 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 		"  min_order_amount, latitude, longitude, service_radius_km, capacity,"
 		"  average_rating, reliability_score, total_orders, completed_orders,"
 		"  created_at, updated_at)"
-		" SELECT x.vendor_id, coalesce(nullif(x.name, ''), x.vendor_id),"
-		"  CASE WHEN p.is_first THEN p.phone END,"
-		"  coalesce(x.is_active::pg_catalog.bool, true),"
-		"  coalesce(x.is_verified::pg_catalog.bool, true),"
-		"  x.products::pg_catalog.text[],"
-		"  coalesce(x.min_order_amount::pg_catalog.numeric, 0::pg_catalog.numeric),"
-		"  CASE WHEN x.longitude IS NOT NULL THEN x.latitude::pg_catalog.float8 END,"
-		"  CASE WHEN x.latitude IS NOT NULL THEN x.longitude::pg_catalog.float8 END,"
-		"  CASE WHEN x.latitude IS NOT NULL AND x.longitude IS NOT NULL"
-		"   THEN x.service_radius_km::pg_catalog.float8 END,"
-		"  x.capacity::pg_catalog.int4,"
-		"  coalesce(x.average_rating::pg_catalog.numeric, 0::pg_catalog.numeric),"
-		"  coalesce(x.reliability_score::pg_catalog.numeric, 0::pg_catalog.numeric),"
-		"  coalesce(x.total_orders::pg_catalog.int4, 0),"
-		"  coalesce(x.completed_orders::pg_catalog.int4, 0),"
-		"  $3, $3"
-		" FROM pg_catalog.jsonb_to_recordset($1) AS x"
-		"  (vendor_id pg_catalog.text, name pg_catalog.text, phone pg_catalog.text,"
-		"   is_active pg_catalog.text, is_verified pg_catalog.text,"
-		"   products pg_catalog.text, min_order_amount pg_catalog.text,"
-		"   latitude pg_catalog.text, longitude pg_catalog.text,"
-		"   service_radius_km pg_catalog.text, capacity pg_catalog.text,"
-		"   average_rating pg_catalog.text, reliability_score pg_catalog.text,"
-		"   total_orders pg_catalog.text, completed_orders pg_catalog.text)"
-		" JOIN (SELECT n.vendor_id, n.phone,"
-		"        pg_catalog.row_number() OVER (PARTITION BY n.phone ORDER BY n.vendor_id) = 1"
-		"        AND NOT EXISTS (SELECT FROM vendor_routing.vendors AS o"
-		"                        WHERE o.phone = n.phone AND o.vendor_id <> n.vendor_id) AS is_first"
-		"       FROM (SELECT y.vendor_id,"
-		"              pg_catalog.substring(pg_catalog.regexp_replace("
-		"               pg_catalog.regexp_replace(y.phone, '[^0-9+]', '', 'g'), '^00', '+'),"
-		"               '^\\+[1-9][0-9]{1,14}$') AS phone"
-		"             FROM pg_catalog.jsonb_to_recordset($1) AS y"
-		"              (vendor_id pg_catalog.text, phone pg_catalog.text)) AS n) AS p"
-		"      ON p.vendor_id = x.vendor_id"
+		ATTACHED_ROWS("$3, $3")
 		" ON CONFLICT (vendor_id) DO UPDATE SET"
 		SET("name") ","
 		SET("phone") ","
@@ -144,4 +151,55 @@ vr_vendors_forget_all(void)
 		vendor_ids = lappend(vendor_ids, vr_spi_text(i, 1));
 	foreach(cell, vendor_ids)
 		vr_vendor_forget(lfirst(cell));
+}
+
+/* What a mapped column says, where the registry says otherwise. */
+#define DIFFERS(column) \
+	"CASE WHEN '" column "' = ANY ($2) AND v." column " IS DISTINCT FROM x." column \
+	" THEN '" column "' END"
+
+/*
+ * Finds the rows of the attached table that are not in the registry as they
+ * should be.  What vr_complete counts in both ways is not compared.  Returns how
+ * many there are; each has vendor_id and what differs.
+ */
+uint64
+vr_vendors_differing(const Jsonb *rows, const List *columns)
+{
+	static const VrStatement select = {
+		"SELECT x.vendor_id,"
+		" CASE WHEN v.vendor_id IS NULL THEN 'is in the attached table, and not in the registry'"
+		"  ELSE 'differs from the attached table in ' || d.names END"
+		" FROM (" ATTACHED_ROWS("1") ") AS x"
+		" LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = x.vendor_id"
+		" CROSS JOIN LATERAL (SELECT pg_catalog.concat_ws(', ',"
+		DIFFERS("name") ", " DIFFERS("phone") ", " DIFFERS("is_active") ", "
+		DIFFERS("is_verified") ", " DIFFERS("products") ", "
+		DIFFERS("min_order_amount") ", " DIFFERS("latitude") ", "
+		DIFFERS("longitude") ", " DIFFERS("service_radius_km") ", "
+		DIFFERS("capacity") ") AS names) AS d"
+		" WHERE v.vendor_id IS NULL OR d.names <> ''",
+		2, {JSONBOID, TEXTARRAYOID}
+	};
+	NullableDatum params[] = {vr_param_ptr(rows), vr_param_texts(columns)};
+
+	return vr_spi_read_snapshot(&select, params);
+}
+
+/*
+ * Finds the active vendors that are not among these.
+ */
+uint64
+vr_vendors_beyond(const List *vendor_ids)
+{
+	static const VrStatement select = {
+		"SELECT v.vendor_id"
+		" FROM vendor_routing.vendors AS v"
+		" WHERE v.is_active"
+		" AND v.vendor_id <> ALL (coalesce($1, '{}'::pg_catalog.text[]))",
+		1, {TEXTARRAYOID}
+	};
+	NullableDatum params[] = {vr_param_texts(vendor_ids)};
+
+	return vr_spi_read_snapshot(&select, params);
 }
