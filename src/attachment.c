@@ -140,8 +140,11 @@ vr_attachment_delete(VrAttachmentKind kind)
 	return vr_spi_write(&delete, params) == 1;
 }
 
-static char *
-quoted_name(Oid relation)
+/*
+ * A table as SQL has it.
+ */
+char *
+vr_quoted_name(Oid relation)
 {
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
 									  get_rel_name(relation));
@@ -157,7 +160,7 @@ vr_create_triggers(Relation relation, const VrTrigger *triggers, int n)
 		vr_spi_utility(psprintf("CREATE OR REPLACE TRIGGER %s %s ON %s"
 								" FOR EACH %s EXECUTE FUNCTION vendor_routing.%s()",
 								triggers[i].name, triggers[i].when,
-								quoted_name(RelationGetRelid(relation)),
+								vr_quoted_name(RelationGetRelid(relation)),
 								triggers[i].level, triggers[i].function));
 }
 
@@ -181,7 +184,7 @@ vr_detach(VrAttachmentKind kind, Oid caller, const VrTrigger *triggers, int n)
 		for (int i = 0; i < n; i++)
 			vr_spi_utility(psprintf("DROP TRIGGER IF EXISTS %s ON %s",
 									triggers[i].name,
-									quoted_name(attachment.relation)));
+									vr_quoted_name(attachment.relation)));
 	}
 	return vr_attachment_delete(kind);
 }

@@ -72,6 +72,7 @@ extern void vr_attachment_insert(VrAttachmentKind kind, Oid relation,
 								 const Jsonb *mapping, TimestampTz now);
 extern bool vr_attachment_delete(VrAttachmentKind kind);
 
+extern char *vr_quoted_name(Oid relation);
 extern void vr_create_triggers(Relation relation, const VrTrigger *triggers, int n);
 extern bool vr_detach(VrAttachmentKind kind, Oid caller,
 					  const VrTrigger *triggers, int n);

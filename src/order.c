@@ -27,9 +27,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -679,13 +677,20 @@ vr_order_require_offerable(VrOrder *order)
 	return true;
 }
 
+/* An UPDATE of the application's row that is being put together. */
+typedef struct Update
+{
+	StringInfoData sql;
+	int			nparams;
+	Oid			types[3];
+	NullableDatum params[3];
+} Update;
+
 /*
- * Adds "column = $n" and the value of the parameter, by the input function of
- * the column's type.
+ * Adds a column and its value, by the input function of its type.
  */
 static void
-set_column(StringInfo sql, const Place *place, int field, const char *value,
-		   Oid *types, Datum *values, char *nulls, int *nparams)
+set_column(Update *update, const Place *place, int field, const char *value)
 {
 	Form_pg_attribute attribute =
 		TupleDescAttr(RelationGetDescr(place->table),
@@ -694,64 +699,47 @@ set_column(StringInfo sql, const Place *place, int field, const char *value,
 	Oid			param;
 
 	getTypeInputInfo(attribute->atttypid, &input, &param);
-	types[*nparams] = attribute->atttypid;
-	values[*nparams] = OidInputFunctionCall(input, (char *) value, param,
-											attribute->atttypmod);
-	nulls[*nparams] = (value == NULL) ? 'n' : ' ';
-	(*nparams)++;
-	appendStringInfo(sql, "%s%s = $%d", *nparams > 2 ? ", " : "",
-					 quote_identifier(NameStr(attribute->attname)), *nparams);
+	update->types[update->nparams] = attribute->atttypid;
+	update->params[update->nparams] = (NullableDatum) {
+		OidInputFunctionCall(input, (char *) value, param, attribute->atttypmod),
+		value == NULL
+	};
+	update->nparams++;
+	appendStringInfo(&update->sql, "%s%s = $%d", update->nparams > 2 ? ", " : "",
+					 quote_identifier(NameStr(attribute->attname)), update->nparams);
 }
 
 /*
- * Writes status and winner of the row, which is locked.
+ * Writes status and winner of the row, which is locked; word is NULL where the
+ * application has none for the state.
  */
 static void
-write_row(const Place *place, const char *status, const char *winner)
+write_row(const Place *place, const char *word, const char *winner)
 {
-	Oid			types[3] = {TIDOID};
-	Datum		values[3] = {PointerGetDatum(&place->slot->tts_tid)};
-	char		nulls[3] = {' '};
-	int			nparams = 1;
-	StringInfoData sql;
-	Oid			user;
-	int			security_context;
-	MemoryContext caller = CurrentMemoryContext;
-	SPIPlanPtr	plan;
-	int			result;
+	Update		update = {
+		.nparams = 1,
+		.types = {TIDOID},
+		.params = {vr_param_tid(&place->slot->tts_tid)}
+	};
+	VrSpi		spi;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	GetUserIdAndSecContext(&user, &security_context);
-	SetUserIdAndSecContext(place->table->rd_rel->relowner,
-						   security_context | SECURITY_LOCAL_USERID_CHANGE);
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE ONLY %s SET ",
-					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(place->table)),
-												RelationGetRelationName(place->table)));
-	if (status != NULL)
-		set_column(&sql, place, FIELD_STATUS, status, types, values, nulls, &nparams);
+	vr_spi_begin_as(&spi, place->table->rd_rel->relowner);
+	initStringInfo(&update.sql);
+	appendStringInfo(&update.sql, "UPDATE ONLY %s SET ",
+					 vr_quoted_name(RelationGetRelid(place->table)));
+	if (word != NULL)
+		set_column(&update, place, FIELD_STATUS, word);
 	if (vr_order_winner_is_mapped(&place->mapping))
-		set_column(&sql, place, FIELD_WINNER, winner, types, values, nulls, &nparams);
-	appendStringInfoString(&sql, " WHERE ctid OPERATOR(pg_catalog.=) $1");
-	plan = SPI_prepare(sql.data, nparams, types);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s: %s",
-			 SPI_result_code_string(SPI_result), sql.data);
-	result = SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(),
-								  InvalidSnapshot, false, true, 0);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
-	if (SPI_processed != 1)
+		set_column(&update, place, FIELD_WINNER, winner);
+	appendStringInfoString(&update.sql, " WHERE ctid OPERATOR(pg_catalog.=) $1");
+	if (vr_spi_write_unplanned(update.sql.data, update.nparams, update.types,
+							   update.params) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
 				 errmsg("the attached row of an order could not be written"),
 				 errdetail("A trigger or a row security policy of table \"%s\" suppressed it.",
 						   RelationGetRelationName(place->table))));
-	SetUserIdAndSecContext(user, security_context);
-	SPI_finish();
-	MemoryContextSwitchTo(caller);
+	vr_spi_end(&spi);
 }
 
 static bool

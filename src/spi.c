@@ -63,26 +63,35 @@ set_for_now(const char *name, const char *value)
 }
 
 /*
- * Opens SPI with the extension's rights and names.  Calls may be nested.
+ * Opens SPI with the rights of a role, and the names of the caller.  Calls may be
+ * nested.
  */
 void
-vr_spi_begin(VrSpi *spi)
+vr_spi_begin_as(VrSpi *spi, Oid role)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Relation	routings = vr_open_table("routings");
-	Oid			owner = routings->rd_rel->relowner;
-
-	table_close(routings, NoLock);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	MemoryContextSwitchTo(caller);
 
 	GetUserIdAndSecContext(&spi->user, &spi->security_context);
-	SetUserIdAndSecContext(owner, spi->security_context |
+	SetUserIdAndSecContext(role, spi->security_context |
 						   SECURITY_LOCAL_USERID_CHANGE);
-
 	spi->guc_level = NewGUCNestLevel();
+}
+
+/*
+ * Opens SPI with the extension's rights and names.  Calls may be nested.
+ */
+void
+vr_spi_begin(VrSpi *spi)
+{
+	Relation	routings = vr_open_table("routings");
+	Oid			owner = routings->rd_rel->relowner;
+
+	table_close(routings, NoLock);
+	vr_spi_begin_as(spi, owner);
 	set_for_now("search_path", "pg_catalog, pg_temp");
 
 	/*
@@ -140,6 +149,7 @@ plan_for(const VrStatement *statement)
 		entry->plan = NULL;		/* stays so if preparing fails */
 	if (entry->plan == NULL)
 	{
+		MemoryContext caller = CurrentMemoryContext;
 		Oid			types[VR_MAX_PARAMS];
 		SPIPlanPtr	plan;
 
@@ -150,34 +160,63 @@ plan_for(const VrStatement *statement)
 				 SPI_result_code_string(SPI_result), statement->sql);
 		SPI_keepplan(plan);
 		entry->plan = plan;
+		MemoryContextSwitchTo(caller);
 	}
 	return entry->plan;
 }
 
 static uint64
-execute(const VrStatement *statement, const NullableDatum *params,
-		Snapshot snapshot, bool read_only)
+execute_plan(SPIPlanPtr plan, int nparams, const NullableDatum *params,
+			 Snapshot snapshot, bool read_only)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	Datum		values[VR_MAX_PARAMS];
-	char		nulls[VR_MAX_PARAMS];
+	char		nulls[VR_MAX_PARAMS] = {0};
 	int			result;
 
-	Assert(statement->nparams <= VR_MAX_PARAMS);
-	for (int i = 0; i < statement->nparams; i++)
+	Assert(nparams <= VR_MAX_PARAMS);
+	for (int i = 0; i < nparams; i++)
 	{
 		values[i] = params[i].value;
 		nulls[i] = params[i].isnull ? 'n' : ' ';
 	}
 
-	result = SPI_execute_snapshot(plan_for(statement), values, nulls,
-								  snapshot, InvalidSnapshot,
+	result = SPI_execute_snapshot(plan, values, nulls, snapshot, InvalidSnapshot,
 								  read_only, true, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s",
 			 SPI_result_code_string(result));
 	MemoryContextSwitchTo(caller);
 	return SPI_processed;
+}
+
+static uint64
+execute(const VrStatement *statement, const NullableDatum *params,
+		Snapshot snapshot, bool read_only)
+{
+	return execute_plan(plan_for(statement), statement->nparams, params,
+						snapshot, read_only);
+}
+
+/*
+ * As vr_spi_write, for a statement that is not one of ours and is run once.  What
+ * is quoted into it is quoted by the caller.
+ */
+uint64
+vr_spi_write_unplanned(const char *sql, int nparams, const Oid *types,
+					   const NullableDatum *params)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			copy[VR_MAX_PARAMS];
+	SPIPlanPtr	plan;
+
+	memcpy(copy, types, nparams * sizeof(Oid));
+	plan = SPI_prepare(sql, nparams, copy);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s: %s",
+			 SPI_result_code_string(SPI_result), sql);
+	MemoryContextSwitchTo(caller);
+	return execute_plan(plan, nparams, params, GetLatestSnapshot(), false);
 }
 
 /*

@@ -63,6 +63,7 @@ typedef struct VrSpi
 } VrSpi;
 
 extern void vr_spi_begin(VrSpi *spi);
+extern void vr_spi_begin_as(VrSpi *spi, Oid role);
 extern void vr_spi_allow_seqscan(void);
 extern void vr_spi_end(const VrSpi *spi);
 
@@ -73,6 +74,8 @@ extern uint64 vr_spi_write_row(const VrRowStatement *statement,
 extern void vr_spi_write_exactly(const VrStatement *statement,
 								 const NullableDatum *params, uint64 nrows);
 pg_noreturn extern void vr_spi_not_written(void);
+extern uint64 vr_spi_write_unplanned(const char *sql, int nparams,
+									  const Oid *types, const NullableDatum *params);
 extern void vr_spi_utility(const char *sql);
 extern uint64 vr_spi_read(const VrStatement *statement,
 						  const NullableDatum *params);
