@@ -491,7 +491,8 @@ vr_field_value(const VrField *field, HeapTuple row, TupleDesc tupdesc)
 	char	   *result;
 
 	if (field->attnum == 0)
-		return field->constant;
+		return (field->rule->is_list && field->constant != NULL) ?
+			list_of_one(field->constant) : field->constant;
 
 	value = heap_getattr(row, field->attnum, tupdesc, &isnull);
 	if (isnull)

@@ -465,6 +465,45 @@ scan_for(Place *place, Relation index, Datum id, Snapshot snapshot)
 }
 
 /*
+ * The id as a value of the type of its column.  Returns false where it cannot be
+ * one: an order from before the table was attached, or a bad argument.
+ */
+static bool
+id_in(Oid type, const char *order_id, Datum *id)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Oid			input;
+	Oid			param;
+	volatile bool possible = true;
+
+	/* Not of a domain: its checks could run code of its owner's with our rights. */
+	getTypeInputInfo(getBaseType(type), &input, &param);
+
+	/* Input functions of 15 have no other way to say no than an error. */
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		*id = OidInputFunctionCall(input, (char *) order_id, param, -1);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		possible = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	return possible;
+}
+
+/*
  * Looks for the order in one table.
  */
 static bool
@@ -472,15 +511,13 @@ find_in(Place *place, const char *order_id)
 {
 	AttrNumber	attnum = place->mapping.fields[FIELD_ORDER_ID].attnum;
 	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(place->table), attnum - 1);
-	Relation	index = open_id_index(place->table, attnum);
-	Oid			input;
-	Oid			param;
+	Relation	index;
 	Datum		id;
 	bool		found;
 
-	/* Not of a domain: its checks could run code of its owner's with our rights. */
-	getTypeInputInfo(getBaseType(attribute->atttypid), &input, &param);
-	id = OidInputFunctionCall(input, (char *) order_id, param, -1);
+	if (!id_in(attribute->atttypid, order_id, &id))
+		return false;
+	index = open_id_index(place->table, attnum);
 
 	/*
 	 * Without predicate locks, as all our reads; a row that is moved to another
@@ -582,50 +619,6 @@ unknown_order(const text *order_id, Oid relation)
 }
 
 /*
- * Can this be the id of an order at all, by the type of its column?
- */
-static bool
-is_possible_id(const VrAttachment *attachment, const text *order_id)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	Relation	table = table_open(attachment->relation, RowShareLock);
-	VrOrderMapping mapping = vr_order_mapping_read(attachment->mapping, table);
-	AttrNumber	attnum = mapping.fields[FIELD_ORDER_ID].attnum;
-	Oid			type = TupleDescAttr(RelationGetDescr(table), attnum - 1)->atttypid;
-	Oid			input;
-	Oid			param;
-	volatile bool possible = true;
-
-	table_close(table, NoLock);
-	getTypeInputInfo(getBaseType(type), &input, &param);
-
-	/* Input functions of 15 have no other way to say no. */
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		(void) OidInputFunctionCall(input, text_to_cstring(order_id), param, -1);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		int			category = ERRCODE_TO_CATEGORY(geterrcode());
-
-		if (category != ERRCODE_DATA_EXCEPTION)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(caller);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		possible = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-	return possible;
-}
-
-/*
  * Locks the row of an order that is to be offered, and fills in what the caller
  * of vr_broadcast has left out.  Does nothing, and returns false, where no table
  * is attached.
@@ -642,8 +635,7 @@ vr_order_require_offerable(VrOrder *order)
 
 	if (!find_attachment(&attachment))
 		return false;
-	if (!is_possible_id(&attachment, order->order_id) ||
-		!find_order(&attachment, order->order_id, &place) ||
+	if (!find_order(&attachment, order->order_id, &place) ||
 		vr_lock_row(place.table, place.slot, true) == VR_ROW_GONE)
 		unknown_order(order->order_id, attachment.relation);
 
