@@ -26,6 +26,13 @@ $primary->backup('backup');
 $standby->init_from_backup($primary, 'backup', has_streaming => 1);
 $standby->start;
 
+# Vendors of an attached table, that nobody invites.
+$primary->safe_psql('postgres', <<'SQL');
+CREATE TABLE sellers (id bigint PRIMARY KEY, name text);
+INSERT INTO sellers VALUES (1, 'Anna'), (2, 'Bert');
+SELECT vr_attach_vendors('sellers', '{"vendor_id": "id", "name": "name", "is_verified": {"value": false}}');
+SQL
+
 # Some of it is in the backup, the rest is streamed.
 invite_orders($primary, 'postgres', 'late', 3);
 $primary->safe_psql('postgres', <<'SQL');
@@ -65,7 +72,7 @@ foreach my $function (
 	split /\n/,
 	$primary->safe_psql(
 		'postgres', q{
-SELECT proname || ' ' || array_to_string(proargnames[1:pronargs - pronargdefaults], ' ')
+SELECT concat_ws(' ', proname, array_to_string(proargnames[1:pronargs - pronargdefaults], ' '))
   FROM pg_proc
  WHERE proname LIKE 'vr\_%' AND provolatile = 'v' AND prorettype <> 'trigger'::regtype
  ORDER BY proname}))
@@ -82,7 +89,8 @@ SELECT proname || ' ' || array_to_string(proargnames[1:pronargs - pronargdefault
 $calls{vr_check} = 'SELECT * FROM vr_check(true)';
 
 foreach my $name (
-	qw(vr_broadcast vr_respond vr_accept vr_cancel vr_send_cancellations vr_timeout)
+	qw(vr_broadcast vr_respond vr_accept vr_cancel vr_send_cancellations vr_timeout
+	vr_attach_vendors vr_detach_vendors)
   )
 {
 	ok(exists $calls{$name}, "$name() is one of the functions that write");
@@ -189,6 +197,17 @@ is(accept_of('after', 'vendor-7'),
 	't|LOCKED|vendor-7', 'promoted: and won');
 is(broken_orders($standby, 'postgres'),
 	'', 'promoted: everything is consistent');
+
+# Catches: an attached table that is not followed any more.
+$standby->safe_psql('postgres', <<'SQL');
+UPDATE sellers SET name = 'Berta' WHERE id = 2;
+DELETE FROM sellers WHERE id = 1;
+SQL
+is( $standby->safe_psql('postgres',
+		"SELECT vendor_id, name FROM vendor_routing.vendors WHERE vendor_id ~ '^[0-9]'"),
+	'2|Berta', 'promoted: an attached table is still followed');
+is($standby->safe_psql('postgres', 'SELECT vr_detach_vendors()'),
+	't', 'promoted: and can be detached');
 
 $standby->stop;
 done_testing();
