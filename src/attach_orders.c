@@ -304,6 +304,34 @@ sync_row(const VrOrderMapping *mapping, const VrOrderRow *before, HeapTuple tupl
 		react(mapping, &after, tuple, tupdesc, routing);
 }
 
+static void
+sync_update(const VrOrderMapping *mapping, HeapTuple old, HeapTuple new,
+			TupleDesc tupdesc)
+{
+	VrOrderRow	before = vr_order_row(mapping, old, tupdesc);
+	VrOrderRow	after = vr_order_row(mapping, new, tupdesc);
+	bool		same_order = vr_text_eq(before.order_id, after.order_id);
+	VrRouting	routing;
+
+	if (!same_order && vr_routing_find(vr_make_routing_id(before.order_id), &routing))
+		ereport(ERROR,
+				(errcode(ERRCODE_VR_INVALID_STATE),
+				 errmsg("order \"%s\" cannot get another id",
+						text_to_cstring(before.order_id)),
+				 errdetail("It has been offered to vendors.")));
+	sync_row(mapping, same_order ? &before : NULL, new, tupdesc);
+}
+
+static void
+sync_delete(const VrOrderMapping *mapping, HeapTuple old, TupleDesc tupdesc)
+{
+	VrOrderRow	before = vr_order_row(mapping, old, tupdesc);
+	VrRouting	routing;
+
+	if (vr_routing_find(vr_make_routing_id(before.order_id), &routing))
+		end_routing(&routing.routing_id, NULL, "ORDER_DELETED");
+}
+
 /*
  * AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW, and AFTER TRUNCATE, on the
  * attached table.
@@ -315,10 +343,10 @@ vr_sync_orders(PG_FUNCTION_ARGS)
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	VrAttachment attachment;
 	VrOrderMapping mapping;
-	VrOrderRow	before;
-	VrRouting	routing;
+	int			level;
 
-	if (!vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
+	if (!vr_attachment_find(VR_ATTACHED_ORDERS, &attachment) ||
+		!vr_is_attached(&attachment, trigger->tg_relation))
 		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 	{
@@ -326,29 +354,15 @@ vr_sync_orders(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	}
 
+	level = vr_begin_output();
 	mapping = vr_order_mapping_read(attachment.mapping, trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-	{
 		sync_row(&mapping, NULL, trigger->tg_trigtuple, tupdesc);
-		return PointerGetDatum(NULL);
-	}
-
-	before = vr_order_row(&mapping, trigger->tg_trigtuple, tupdesc);
-	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-	{
-		VrOrderRow	after = vr_order_row(&mapping, trigger->tg_newtuple, tupdesc);
-		bool		same_order = vr_text_eq(before.order_id, after.order_id);
-
-		if (!same_order && vr_routing_find(vr_make_routing_id(before.order_id), &routing))
-			ereport(ERROR,
-					(errcode(ERRCODE_VR_INVALID_STATE),
-					 errmsg("order \"%s\" cannot get another id",
-							text_to_cstring(before.order_id)),
-					 errdetail("It has been offered to vendors.")));
-		sync_row(&mapping, same_order ? &before : NULL, trigger->tg_newtuple, tupdesc);
-	}
-	else if (vr_routing_find(vr_make_routing_id(before.order_id), &routing))
-		end_routing(&routing.routing_id, NULL, "ORDER_DELETED");
+	else if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		sync_update(&mapping, trigger->tg_trigtuple, trigger->tg_newtuple, tupdesc);
+	else
+		sync_delete(&mapping, trigger->tg_trigtuple, tupdesc);
+	vr_end_output(level);
 	return PointerGetDatum(NULL);
 }
 
@@ -492,6 +506,7 @@ vr_attached_orders_drift(VrDriftFound found, void *arg)
 	VrAttachment attachment;
 	Relation	relation;
 	Comparison *c;
+	int			level;
 	NullableDatum params[1];
 	uint64		n;
 
@@ -511,7 +526,9 @@ vr_attached_orders_drift(VrDriftFound found, void *arg)
 	c->caller = CurrentMemoryContext;
 	c->per_batch = AllocSetContextCreate(CurrentMemoryContext, "vendor_routing orders",
 										 ALLOCSET_DEFAULT_SIZES);
+	level = vr_begin_output();
 	vr_attached_rows(attachment.relation, GetActiveSnapshot(), compare_row, c);
+	vr_end_output(level);
 	compare_batch(c);
 
 	params[0] = vr_param_texts(c->open);

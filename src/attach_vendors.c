@@ -205,6 +205,7 @@ load_all(Oid relation, const Jsonb *mapping, const VrField *fields,
 		 void (*write) (const Jsonb *rows, const List *mapped, void *arg),
 		 void *arg)
 {
+	int			level = vr_begin_output();
 	Load		load = {
 		.mapping = mapping,
 		.mapped = mapped_columns(fields),
@@ -222,6 +223,7 @@ load_all(Oid relation, const Jsonb *mapping, const VrField *fields,
 	flush(&load);
 	MemoryContextSwitchTo(load.caller);
 	MemoryContextDelete(load.per_batch);
+	vr_end_output(level);
 	return load.total;
 }
 
@@ -297,18 +299,22 @@ vr_detach_vendors(PG_FUNCTION_ARGS)
  * Writes one row of the attached table to the registry.
  */
 static void
-sync_row(const VrField *fields, HeapTuple row, TupleDesc tupdesc)
+sync_row(const VrField *fields, HeapTuple row, TupleDesc tupdesc, bool is_new)
 {
 	JsonbParseState *state = NULL;
+	List	   *columns = mapped_columns(fields);
 	Jsonb	   *rows;
 	VrSpi		spi;
 
+	/* A vendor that comes back is active again. */
+	if (is_new)
+		columns = lappend(columns, cstring_to_text("is_active"));
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	push_row(&state, fields, row, tupdesc);
 	rows = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 
 	vr_spi_begin(&spi);
-	vr_vendors_mirror(rows, mapped_columns(fields), vr_now());
+	vr_vendors_mirror(rows, columns, vr_now());
 	vr_spi_end(&spi);
 }
 
@@ -336,31 +342,38 @@ vr_sync_vendors(PG_FUNCTION_ARGS)
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	VrAttachment attachment;
 	VrField    *fields;
-	VrSpi		spi;
-	bool		found;
+	int			level;
 
-	vr_spi_begin(&spi);
-	found = vr_attachment_find(VR_ATTACHED_VENDORS, &attachment);
-	if (found && TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
-		vr_vendors_forget_all();
-	vr_spi_end(&spi);
-	if (!found || TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+	if (!vr_attachment_find(VR_ATTACHED_VENDORS, &attachment) ||
+		!vr_is_attached(&attachment, trigger->tg_relation))
 		return PointerGetDatum(NULL);
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+	{
+		VrSpi		spi;
 
+		vr_spi_begin(&spi);
+		vr_vendors_forget_all();
+		vr_spi_end(&spi);
+		return PointerGetDatum(NULL);
+	}
+
+	level = vr_begin_output();
 	fields = read_mapping(attachment.mapping, trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		sync_row(fields, trigger->tg_trigtuple, tupdesc);
+		sync_row(fields, trigger->tg_trigtuple, tupdesc, true);
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 		forget_row(vendor_id_of(fields, trigger->tg_trigtuple, tupdesc));
 	else
 	{
 		char	   *before = vendor_id_of(fields, trigger->tg_trigtuple, tupdesc);
 		char	   *after = vendor_id_of(fields, trigger->tg_newtuple, tupdesc);
+		bool		is_new = (strcmp(before, after) != 0);
 
-		sync_row(fields, trigger->tg_newtuple, tupdesc);
-		if (strcmp(before, after) != 0)
+		if (is_new)
 			forget_row(before);
+		sync_row(fields, trigger->tg_newtuple, tupdesc, is_new);
 	}
+	vr_end_output(level);
 	return PointerGetDatum(NULL);
 }
 
@@ -408,6 +421,7 @@ vr_attached_vendors_drift(VrDriftFound found, void *arg)
 	VrAttachment attachment;
 	Relation	relation;
 	Load		load = {0};
+	int			level;
 	uint64		n;
 
 	if (!vr_attachment_find(VR_ATTACHED_VENDORS, &attachment))
@@ -422,8 +436,10 @@ vr_attached_vendors_drift(VrDriftFound found, void *arg)
 					read_mapping(attachment.mapping, relation),
 					GetActiveSnapshot(), compare_batch, &drift);
 
+	level = vr_begin_output();
 	load.mapping = attachment.mapping;
 	vr_attached_rows(attachment.relation, GetActiveSnapshot(), take_vendor_id, &load);
+	vr_end_output(level);
 	n = vr_vendors_beyond(load.vendor_ids);
 	for (uint64 i = 0; i < n; i++)
 		found(NULL, vr_spi_text(i, 1), "is active, and not in the attached table", arg);

@@ -31,6 +31,7 @@
 #include "access/tableam.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "fmgr.h"
@@ -38,7 +39,10 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/bytea.h"
+#include "utils/float.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -71,6 +75,13 @@ kind_param(VrAttachmentKind kind)
 }
 
 static void
+set_for_output(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+static void
 take_attachment(TupleTableSlot *slot, void *arg)
 {
 	VrAttachment *attachment = arg;
@@ -96,6 +107,46 @@ vr_attachment_find(VrAttachmentKind kind, VrAttachment *attachment)
 	vr_newest_rows(table, lengthof(key), key, take_attachment, attachment);
 	table_close(table, NoLock);
 	return OidIsValid(attachment->relation);
+}
+
+/*
+ * Is this the attached table, or a partition of it?  A restore can leave triggers
+ * of ours on another.
+ */
+bool
+vr_is_attached(const VrAttachment *attachment, Relation table)
+{
+	Oid			relid = RelationGetRelid(table);
+
+	return relid == attachment->relation ||
+		(table->rd_rel->relispartition &&
+		 list_member_oid(get_partition_ancestors(relid), attachment->relation));
+}
+
+/*
+ * Makes output functions write values in one way, whatever the session says.
+ * Ended by vr_end_output.
+ */
+int
+vr_begin_output(void)
+{
+	int			level = NewGUCNestLevel();
+
+	if (DateStyle != USE_ISO_DATES)
+		set_for_output("datestyle", "ISO");
+	if (IntervalStyle != INTSTYLE_POSTGRES)
+		set_for_output("intervalstyle", "postgres");
+	if (extra_float_digits < 1)
+		set_for_output("extra_float_digits", "1");
+	if (bytea_output != BYTEA_OUTPUT_HEX)
+		set_for_output("bytea_output", "hex");
+	return level;
+}
+
+void
+vr_end_output(int level)
+{
+	AtEOXact_GUC(true, level);
 }
 
 /*
@@ -205,8 +256,19 @@ cannot_attach(Relation relation, int sqlerrcode, const char *why)
 Relation
 vr_open_attachable(Oid relation)
 {
-	Relation	table = relation_open(relation, ShareRowExclusiveLock);
+	Relation	table;
 
+	if (get_rel_name(relation) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relation)));
+
+	/* Before the lock, which would keep others waiting. */
+	if (!vr_is_owner_of_table(relation, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relation)),
+					   get_rel_name(relation));
+
+	table = relation_open(relation, ShareRowExclusiveLock);
 	if (table->rd_rel->relkind != RELKIND_RELATION &&
 		table->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		cannot_attach(table, ERRCODE_WRONG_OBJECT_TYPE,
@@ -221,9 +283,9 @@ vr_open_attachable(Oid relation)
 		table->rd_rel->relnamespace == get_namespace_oid("vendor_routing", true))
 		cannot_attach(table, ERRCODE_WRONG_OBJECT_TYPE,
 					  "It belongs to the server or to the extension.");
-	if (!vr_is_owner_of_table(relation, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(table->rd_rel->relkind),
-					   RelationGetRelationName(table));
+	if (table->rd_rel->relkind == RELKIND_RELATION && has_subclass(relation))
+		cannot_attach(table, ERRCODE_WRONG_OBJECT_TYPE,
+					  "It has tables that inherit from it.");
 	return table;
 }
 
@@ -291,6 +353,24 @@ bad_field(const char *key, const char *detail)
 }
 
 /*
+ * A value as the output function of the column has it: true as t.
+ */
+static char *
+canonical(Relation relation, AttrNumber attnum, char *value)
+{
+	Oid			type = getBaseType(TupleDescAttr(RelationGetDescr(relation),
+												 attnum - 1)->atttypid);
+	Oid			input;
+	Oid			param;
+	Oid			output;
+	bool		is_varlena;
+
+	getTypeInputInfo(type, &input, &param);
+	getTypeOutputInfo(type, &output, &is_varlena);
+	return OidOutputFunctionCall(output, OidInputFunctionCall(input, value, param, -1));
+}
+
+/*
  * Finds out where a field comes from.
  */
 static void
@@ -325,9 +405,11 @@ read_field(VrField *field, const JsonbValue *value, Relation relation)
 	{
 		field->attnum = find_column(relation, key, string_of(member));
 		member = getKeyJsonValueFromContainer(object, "equals", 6, &buffer);
-		if (member != NULL && member->type != jbvBinary &&
-			(field->equals = vr_json_scalar(member)) != NULL)
+		if (member != NULL && member->type != jbvBinary && member->type != jbvNull)
+		{
+			field->equals = canonical(relation, field->attnum, vr_json_scalar(member));
 			return;
+		}
 	}
 	bad_field(key, "It has other members than value, or column and equals.");
 }

@@ -72,6 +72,9 @@ extern void vr_attachment_insert(VrAttachmentKind kind, Oid relation,
 								 const Jsonb *mapping, TimestampTz now);
 extern bool vr_attachment_delete(VrAttachmentKind kind);
 
+extern bool vr_is_attached(const VrAttachment *attachment, Relation table);
+extern int	vr_begin_output(void);
+extern void vr_end_output(int level);
 extern char *vr_quoted_name(Oid relation);
 extern void vr_create_triggers(Relation relation, const VrTrigger *triggers, int n);
 extern bool vr_detach(VrAttachmentKind kind, Oid caller,

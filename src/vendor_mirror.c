@@ -28,8 +28,8 @@
  * objects with a text or null for every column that can be mapped.
  *
  * Phone numbers are written as E.164 has them, and left out where they are not
- * such, or another vendor has the number: a vendor without a usable number is a
- * vendor still.
+ * such, or another vendor has the number: a vendor without a usable number is
+ * a vendor still.
  */
 #define ATTACHED_ROWS(more) \
 	" SELECT x.vendor_id, coalesce(nullif(x.name, ''), x.vendor_id) AS name," \
@@ -42,7 +42,7 @@
 	"  CASE WHEN x.latitude IS NOT NULL THEN x.longitude::pg_catalog.float8 END AS longitude," \
 	"  CASE WHEN x.latitude IS NOT NULL AND x.longitude IS NOT NULL" \
 	"   THEN x.service_radius_km::pg_catalog.float8 END AS service_radius_km," \
-	"  x.capacity::pg_catalog.int4 AS capacity," \
+	"  x.capacity::pg_catalog.numeric::pg_catalog.int4 AS capacity," \
 	"  coalesce(x.average_rating::pg_catalog.numeric, 0::pg_catalog.numeric) AS average_rating," \
 	"  coalesce(x.reliability_score::pg_catalog.numeric, 0::pg_catalog.numeric) AS reliability_score," \
 	"  coalesce(x.total_orders::pg_catalog.int4, 0) AS total_orders," \
@@ -62,15 +62,15 @@
 	"                        WHERE o.phone = n.phone AND o.vendor_id <> n.vendor_id) AS is_first" \
 	"       FROM (SELECT y.vendor_id," \
 	"              pg_catalog.substring(pg_catalog.regexp_replace(" \
-	"               pg_catalog.regexp_replace(y.phone, '[^0-9+]', '', 'g'), '^00', '+')," \
-	"               '^\\+[1-9][0-9]{1,14}$') AS phone" \
+	"               pg_catalog.regexp_replace(y.phone, '\\(0\\)|[\\s()./-]', '', 'g')," \
+	"               '^00', '+'), '^\\+[1-9][0-9]{1,14}$') AS phone" \
 	"             FROM pg_catalog.jsonb_to_recordset($1) AS y" \
 	"              (vendor_id pg_catalog.text, phone pg_catalog.text)) AS n) AS p" \
 	"      ON p.vendor_id = x.vendor_id"
 
 /*
  * Writes rows of the attached table; columns are the names of those that are
- * mapped.
+ * mapped.  Numbers that are given up come first, so that rows can exchange them.
  */
 void
 vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
@@ -100,12 +100,21 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 		"     updated_at = $3",
 		3, {JSONBOID, TEXTARRAYOID, TIMESTAMPTZOID}
 	};
+	static const VrStatement free_phones = {
+		"UPDATE vendor_routing.vendors AS v"
+		" SET phone = NULL"
+		" FROM (" ATTACHED_ROWS("1") ") AS x"
+		" WHERE v.vendor_id = x.vendor_id AND v.phone <> coalesce(x.phone, '')"
+		" AND 'phone' = ANY ($2)",
+		2, {JSONBOID, TEXTARRAYOID}
+	};
 	NullableDatum params[] = {
 		vr_param_ptr(rows),
 		vr_param_texts(columns),
 		vr_param(TimestampTzGetDatum(now))
 	};
 
+	(void) vr_spi_write(&free_phones, params);
 	(void) vr_spi_write(&upsert, params);
 }
 
@@ -170,10 +179,14 @@ vr_vendors_differing(const Jsonb *rows, const List *columns)
 		"SELECT x.vendor_id,"
 		" CASE WHEN v.vendor_id IS NULL THEN 'is in the attached table, and not in the registry'"
 		"  ELSE 'differs from the attached table in ' || d.names END"
-		" FROM (" ATTACHED_ROWS("1") ") AS x"
+		" FROM (" ATTACHED_ROWS("p.phone AS claimed") ") AS x"
 		" LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = x.vendor_id"
 		" CROSS JOIN LATERAL (SELECT pg_catalog.concat_ws(', ',"
-		DIFFERS("name") ", " DIFFERS("phone") ", " DIFFERS("is_active") ", "
+		DIFFERS("name") ", "
+		"CASE WHEN 'phone' = ANY ($2) AND v.phone IS DISTINCT FROM x.claimed"
+		" AND NOT (v.phone IS NULL AND EXISTS (SELECT FROM vendor_routing.vendors AS o"
+		"  WHERE o.phone = x.claimed)) THEN 'phone' END, "
+		DIFFERS("is_active") ", "
 		DIFFERS("is_verified") ", " DIFFERS("products") ", "
 		DIFFERS("min_order_amount") ", " DIFFERS("latitude") ", "
 		DIFFERS("longitude") ", " DIFFERS("service_radius_km") ", "
