@@ -161,10 +161,12 @@ try_routings(const pg_uuid_t *routing_ids, int n, Tick *tick, bool warn)
 
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
-		if (!is_about_routing(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+		if (!is_about_routing(error->sqlerrcode))
+			ReThrowError(error);
 		done = false;
 		if (warn)
 		{
