@@ -117,7 +117,6 @@ SELECT cancelled FROM vr_cancel(vr_routing_id('9'));
 SELECT vr_attach_orders('"My Shop"."Order"', '{"order_id": "Key", "retailer_id": "shop"}');
 SELECT vr_attach_orders('"My Shop"."Order"', '{"order_id": "Key", "retailer_id": "shop", "status": "nowhere"}');
 SELECT vr_attach_orders('"My Shop"."Order"', '{"order_id": "Key", "retailer_id": "shop", "status": {"value": "x"}}');
-SELECT vr_attach_orders('"My Shop"."Order"', '{"order_id": "shop", "retailer_id": "shop", "status": "State"}');
 SELECT vr_attach_orders('"My Shop"."Order"', '{"order_id": "Key", "retailer_id": "shop", "status": "State"}');
 SELECT vr_attach_orders('"My Shop"."Order"', '{"order_id": "Key", "retailer_id": "shop", "status": "State", "states": {"WON": "won"}}');
 SELECT vr_attach_orders('"My Shop"."Order"', '{"order_id": "Key", "retailer_id": "shop", "status": "State", "states": {"CREATED": "new", "VALIDATED": "new"}}');

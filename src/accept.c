@@ -199,7 +199,7 @@ record_loss(Attempt *attempt, VrOutcome outcome)
 	}
 
 	if (!open)
-		vr_lock_response(&routing->routing_id, attempt->vendor_id);
+		vr_response_lock(routing, attempt->vendor_id);
 	if (!vr_response_record(routing, attempt->vendor_id, &attempt->response,
 							answer, &said, attempt->now))
 		return;

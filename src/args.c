@@ -119,6 +119,18 @@ vr_arg_optional_text(FunctionCallInfo fcinfo, int argno, const char *name)
 }
 
 /*
+ * Refuses what is not a JSON object.
+ */
+void
+vr_check_object(const Jsonb *value, const char *name)
+{
+	if (!JB_ROOT_IS_OBJECT(value))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a JSON object", name)));
+}
+
+/*
  * A JSON object, or NULL.
  */
 const Jsonb *
@@ -129,10 +141,7 @@ vr_arg_optional_object(FunctionCallInfo fcinfo, int argno, const char *name)
 	if (PG_ARGISNULL(argno))
 		return NULL;
 	object = PG_GETARG_JSONB_P(argno);
-	if (!JB_ROOT_IS_OBJECT(object))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be a JSON object", name)));
+	vr_check_object(object, name);
 	return object;
 }
 
@@ -157,23 +166,32 @@ vr_arg_relation(FunctionCallInfo fcinfo, int argno, const char *name)
 }
 
 /*
- * An amount of money: finite and not negative, or NULL.
+ * Refuses what is not an amount of money: finite and not negative.
  */
-Numeric
-vr_arg_optional_amount(FunctionCallInfo fcinfo, int argno, const char *name)
+void
+vr_check_amount(Numeric amount, const char *name)
 {
-	Numeric		amount;
-	Datum		zero;
+	Datum		zero = NumericGetDatum(int64_to_numeric(0));
 
-	if (PG_ARGISNULL(argno))
-		return NULL;
-	amount = PG_GETARG_NUMERIC(argno);
-	zero = NumericGetDatum(int64_to_numeric(0));
 	if (numeric_is_nan(amount) || numeric_is_inf(amount) ||
 		DatumGetBool(DirectFunctionCall2(numeric_lt, NumericGetDatum(amount), zero)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be a finite number and not negative", name)));
+}
+
+/*
+ * An amount of money, or NULL.
+ */
+Numeric
+vr_arg_optional_amount(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	Numeric		amount;
+
+	if (PG_ARGISNULL(argno))
+		return NULL;
+	amount = PG_GETARG_NUMERIC(argno);
+	vr_check_amount(amount, name);
 	return amount;
 }
 

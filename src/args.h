@@ -27,6 +27,8 @@
 extern void vr_require_writable(const char *function);
 
 extern void vr_check_id(Datum value, const char *name);
+extern void vr_check_amount(Numeric amount, const char *name);
+extern void vr_check_object(const Jsonb *value, const char *name);
 extern const pg_uuid_t *vr_arg_uuid(FunctionCallInfo fcinfo, int argno, const char *name);
 extern const text *vr_arg_id(FunctionCallInfo fcinfo, int argno, const char *name);
 extern const text *vr_arg_optional_id(FunctionCallInfo fcinfo, int argno, const char *name);

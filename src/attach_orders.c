@@ -22,7 +22,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/tableam.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/array.h"
@@ -73,6 +75,7 @@ vr_attach_orders(PG_FUNCTION_ARGS)
 	const Jsonb *argument = vr_arg_object(fcinfo, 1, "mapping");
 	Relation	relation;
 	VrOrderMapping mapping;
+	char	   *search_path = vr_search_path_to_keep();
 	VrSpi		spi;
 
 	vr_require_writable("vr_attach_orders()");
@@ -80,11 +83,11 @@ vr_attach_orders(PG_FUNCTION_ARGS)
 	relation = vr_open_attachable(relid);
 	mapping = vr_order_mapping_read(argument, relation);
 	vr_require_unique(relation, vr_order_id_field(&mapping));
-	vr_order_check_words(&mapping, relation);
+	vr_order_check_mapping(&mapping, relation);
 
 	vr_spi_begin(&spi);
 	(void) detach(spi.user);
-	vr_attachment_insert(VR_ATTACHED_ORDERS, relid, argument, vr_now());
+	vr_attachment_insert(VR_ATTACHED_ORDERS, relid, argument, search_path, vr_now());
 	vr_order_edges_fill(&mapping);
 	vr_create_triggers(relation, triggers, lengthof(triggers));
 	vr_spi_end(&spi);
@@ -125,17 +128,18 @@ refuse(const VrOrderRow *row, const char *detail, const char *hint)
 }
 
 /*
- * Refuses a status that does not follow from the one before; NULL: none.  What
- * the routing says may always be written, save to an order that was cancelled.
+ * Refuses a status that does not follow from the one before; NULL: none.  What we
+ * write ourselves follows from the routing.
  */
 static void
 check_edge(const VrOrderRow *before, const VrOrderRow *after, const VrRouting *routing)
 {
 	if (after->status == NULL)
 		refuse(after, "An attached order has a status.", NULL);
-	if (before == NULL || before->status == NULL)
+	if (before == NULL || before->status == NULL ||
+		strcmp(before->status, after->status) == 0)
 		return;
-	if (routing != NULL && before->state != VR_ORDER_CANCELLED &&
+	if (routing != NULL && vr_order_is_following(after->order_id) &&
 		after->state == vr_order_state_of(routing))
 		return;
 	if (!vr_order_edge_exists(before->status, after->status))
@@ -144,11 +148,15 @@ check_edge(const VrOrderRow *before, const VrOrderRow *after, const VrRouting *r
 }
 
 /*
- * Refuses a row that says other than the routing; NULL: the order has none.
+ * Refuses a status that says other than the routing; NULL: the order has none.
  */
 static void
-check_agrees(const VrOrderRow *row, const VrRouting *routing, bool winner_is_mapped)
+check_status(const VrOrderMapping *mapping, const VrOrderRow *row, const VrRouting *routing)
 {
+	/* Where the application has no word for it, it says nothing. */
+	if (routing != NULL && mapping->words[vr_order_state_of(routing)] == NULL)
+		return;
+
 	switch (row->state)
 	{
 		case VR_ORDER_CREATED:
@@ -167,21 +175,30 @@ check_agrees(const VrOrderRow *row, const VrRouting *routing, bool winner_is_map
 				refuse(row, "No vendor has accepted it.",
 					   "Call vr_accept, or vr_assign to give it to a vendor.");
 			break;
+		case VR_ORDER_FULFILLMENT_STARTED:
+			if (routing != NULL && vr_order_state_of(routing) == VR_ORDER_PENDING_BIDS)
+				refuse(row, "No vendor has accepted it.", NULL);
+			break;
 		default:
 			break;
 	}
-	if (routing != NULL && winner_is_mapped)
-	{
-		const char *winner = vr_cstring(routing->locked_vendor_id);
+}
 
-		if ((winner == NULL) != (row->winner == NULL) ||
-			(winner != NULL && strcmp(winner, row->winner) != 0))
-			ereport(ERROR,
-					(errcode(ERRCODE_VR_INVALID_STATE),
-					 errmsg("the vendor of order \"%s\" cannot be changed here",
-							text_to_cstring(row->order_id)),
-					 errhint("Call vr_accept, vr_assign or vr_release.")));
-	}
+/*
+ * Refuses a winner that is not that of the routing.
+ */
+static void
+check_winner(const VrOrderRow *row, const VrRouting *routing)
+{
+	const char *winner = vr_cstring(routing->locked_vendor_id);
+
+	if ((winner == NULL) != (row->winner == NULL) ||
+		(winner != NULL && strcmp(winner, row->winner) != 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_VR_INVALID_STATE),
+				 errmsg("the vendor of order \"%s\" cannot be changed here",
+						text_to_cstring(row->order_id)),
+				 errhint("Call vr_accept, vr_assign or vr_release.")));
 }
 
 /*
@@ -276,17 +293,21 @@ withdraw_all(void)
 }
 
 /*
- * A row is new, or not as it was.
+ * A row is new, or not as it was.  A trigger of the application's may have changed
+ * it again since, and the sequel has been judged and done then: of this change only
+ * the edge is left to ask for.
  */
 static void
-sync_row(const VrOrderMapping *mapping, const VrOrderRow *before, HeapTuple tuple,
-		 TupleDesc tupdesc)
+sync_row(const VrOrderMapping *mapping, const VrOrderRow *before, TriggerData *trigger,
+		 HeapTuple tuple, TupleTableSlot *slot)
 {
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	VrOrderRow	after = vr_order_row(mapping, tuple, tupdesc);
-	bool		status_changed = (before == NULL || before->status == NULL ||
+	bool		is_new = (before == NULL || !vr_text_eq(before->order_id, after.order_id));
+	bool		status_changed = (is_new || before->status == NULL ||
 								  after.status == NULL ||
 								  strcmp(before->status, after.status) != 0);
-	bool		winner_changed = (before == NULL ||
+	bool		winner_changed = (is_new ||
 								  (before->winner == NULL) != (after.winner == NULL) ||
 								  (after.winner != NULL &&
 								   strcmp(before->winner, after.winner) != 0));
@@ -299,37 +320,54 @@ sync_row(const VrOrderMapping *mapping, const VrOrderRow *before, HeapTuple tupl
 		routing = &found;
 	if (status_changed)
 		check_edge(before, &after, routing);
-	check_agrees(&after, routing, vr_order_winner_is_mapped(mapping));
+	if (!table_tuple_satisfies_snapshot(trigger->tg_relation, slot, SnapshotSelf))
+		return;
+	if (status_changed)
+		check_status(mapping, &after, routing);
+	if (routing != NULL && vr_order_winner_is_mapped(mapping))
+		check_winner(&after, routing);
 	if (status_changed)
 		react(mapping, &after, tuple, tupdesc, routing);
 }
 
 static void
-sync_update(const VrOrderMapping *mapping, HeapTuple old, HeapTuple new,
-			TupleDesc tupdesc)
+refuse_new_id(const VrOrderRow *before)
 {
-	VrOrderRow	before = vr_order_row(mapping, old, tupdesc);
-	VrOrderRow	after = vr_order_row(mapping, new, tupdesc);
-	bool		same_order = vr_text_eq(before.order_id, after.order_id);
-	VrRouting	routing;
-
-	if (!same_order && vr_routing_find(vr_make_routing_id(before.order_id), &routing))
-		ereport(ERROR,
-				(errcode(ERRCODE_VR_INVALID_STATE),
-				 errmsg("order \"%s\" cannot get another id",
-						text_to_cstring(before.order_id)),
-				 errdetail("It has been offered to vendors.")));
-	sync_row(mapping, same_order ? &before : NULL, new, tupdesc);
+	ereport(ERROR,
+			(errcode(ERRCODE_VR_INVALID_STATE),
+			 errmsg("order \"%s\" cannot get another id", text_to_cstring(before->order_id)),
+			 errdetail("It has been offered to vendors.")));
 }
 
 static void
-sync_delete(const VrOrderMapping *mapping, HeapTuple old, TupleDesc tupdesc)
+sync_update(const VrOrderMapping *mapping, TriggerData *trigger)
 {
-	VrOrderRow	before = vr_order_row(mapping, old, tupdesc);
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+	VrOrderRow	before = vr_order_row(mapping, trigger->tg_trigtuple, tupdesc);
+	VrOrderRow	after = vr_order_row(mapping, trigger->tg_newtuple, tupdesc);
 	VrRouting	routing;
 
-	if (vr_routing_find(vr_make_routing_id(before.order_id), &routing))
-		end_routing(&routing.routing_id, NULL, "ORDER_DELETED");
+	if (!vr_text_eq(before.order_id, after.order_id) &&
+		vr_routing_find(vr_make_routing_id(before.order_id), &routing))
+		refuse_new_id(&before);
+	sync_row(mapping, &before, trigger, trigger->tg_newtuple, trigger->tg_newslot);
+}
+
+/*
+ * A row is gone; or, where a table is partitioned, has moved, and so has another id.
+ */
+static void
+sync_delete(const VrOrderMapping *mapping, TriggerData *trigger)
+{
+	HeapTuple	old = trigger->tg_trigtuple;
+	VrOrderRow	before = vr_order_row(mapping, old, RelationGetDescr(trigger->tg_relation));
+	VrRouting	routing;
+
+	if (!vr_routing_find(vr_make_routing_id(before.order_id), &routing))
+		return;
+	if (HeapTupleHeaderIndicatesMovedPartitions(old->t_data))
+		refuse_new_id(&before);
+	end_routing(&routing.routing_id, NULL, "ORDER_DELETED");
 }
 
 /*
@@ -340,7 +378,6 @@ Datum
 vr_sync_orders(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = vr_trigger_data(fcinfo);
-	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	VrAttachment attachment;
 	VrOrderMapping mapping;
 	int			level;
@@ -357,11 +394,11 @@ vr_sync_orders(PG_FUNCTION_ARGS)
 	level = vr_begin_output();
 	mapping = vr_order_mapping_read(attachment.mapping, trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		sync_row(&mapping, NULL, trigger->tg_trigtuple, tupdesc);
+		sync_row(&mapping, NULL, trigger, trigger->tg_trigtuple, trigger->tg_trigslot);
 	else if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		sync_update(&mapping, trigger->tg_trigtuple, trigger->tg_newtuple, tupdesc);
+		sync_update(&mapping, trigger);
 	else
-		sync_delete(&mapping, trigger->tg_trigtuple, tupdesc);
+		sync_delete(&mapping, trigger);
 	vr_end_output(level);
 	return PointerGetDatum(NULL);
 }

@@ -252,6 +252,7 @@ vr_attach_vendors(PG_FUNCTION_ARGS)
 	VrField    *fields;
 	Snapshot	snapshot;
 	int64		loaded;
+	char	   *search_path = vr_search_path_to_keep();
 	VrSpi		spi;
 
 	vr_require_writable("vr_attach_vendors()");
@@ -263,7 +264,7 @@ vr_attach_vendors(PG_FUNCTION_ARGS)
 	vr_spi_begin(&spi);
 	(void) vr_detach(VR_ATTACHED_VENDORS, spi.user, triggers,
 					  lengthof(triggers));
-	vr_attachment_insert(VR_ATTACHED_VENDORS, relid, mapping, vr_now());
+	vr_attachment_insert(VR_ATTACHED_VENDORS, relid, mapping, search_path, vr_now());
 	vr_create_triggers(relation, triggers, lengthof(triggers));
 	vr_spi_end(&spi);
 

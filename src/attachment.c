@@ -56,7 +56,8 @@
 enum
 {
 	Anum_attachment_relation = 2,
-	Anum_attachment_mapping = 3
+	Anum_attachment_mapping = 3,
+	Anum_attachment_search_path = 5
 };
 
 /* In the order of VrAttachmentKind. */
@@ -91,6 +92,8 @@ take_attachment(TupleTableSlot *slot, void *arg)
 														 &isnull));
 	attachment->mapping = DatumGetJsonbPCopy(slot_getattr(slot, Anum_attachment_mapping,
 														  &isnull));
+	attachment->search_path =
+		TextDatumGetCString(slot_getattr(slot, Anum_attachment_search_path, &isnull));
 }
 
 /*
@@ -150,26 +153,39 @@ vr_end_output(int level)
 }
 
 /*
+ * The search_path of who attaches a table, for what runs as its owner later on,
+ * whoever calls.  The temporary schema, which is the caller's, comes last, where it
+ * hides no name.
+ */
+char *
+vr_search_path_to_keep(void)
+{
+	return namespace_search_path[0] == '\0' ? pstrdup("pg_temp") :
+		psprintf("%s, pg_temp", namespace_search_path);
+}
+
+/*
  * Writes down that a table is attached; replaces what was there.
  */
 void
 vr_attachment_insert(VrAttachmentKind kind, Oid relation, const Jsonb *mapping,
-					 TimestampTz now)
+					 const char *search_path, TimestampTz now)
 {
 	static const VrStatement insert = {
 		"INSERT INTO vendor_routing.attachments"
-		" (kind, relation, mapping, attached_at)"
-		" VALUES ($1, $2, $3, $4)"
+		" (kind, relation, mapping, attached_at, search_path)"
+		" VALUES ($1, $2, $3, $4, $5)"
 		" ON CONFLICT (kind) DO UPDATE"
 		" SET relation = excluded.relation, mapping = excluded.mapping,"
-		"     attached_at = excluded.attached_at",
-		4, {TEXTOID, REGCLASSOID, JSONBOID, TIMESTAMPTZOID}
+		"     attached_at = excluded.attached_at, search_path = excluded.search_path",
+		5, {TEXTOID, REGCLASSOID, JSONBOID, TIMESTAMPTZOID, TEXTOID}
 	};
 	NullableDatum params[] = {
 		kind_param(kind),
 		vr_param(ObjectIdGetDatum(relation)),
 		vr_param_ptr(mapping),
-		vr_param(TimestampTzGetDatum(now))
+		vr_param(TimestampTzGetDatum(now)),
+		vr_param_ptr(cstring_to_text(search_path))
 	};
 
 	vr_spi_write_exactly(&insert, params, 1);
@@ -353,13 +369,40 @@ bad_field(const char *key, const char *detail)
 }
 
 /*
- * A value as the output function of the column has it: true as t.
+ * The type of a column whose values we make from text, beneath its domain.
+ * Refuses arrays, rows and ranges: a domain inside them has checks, which are code
+ * of its owner's and would run with the rights of whoever calls us.
  */
-static char *
-canonical(Relation relation, AttrNumber attnum, char *value)
+Oid
+vr_scalar_type(Relation relation, AttrNumber attnum, int32 *typmod)
 {
-	Oid			type = getBaseType(TupleDescAttr(RelationGetDescr(relation),
-												 attnum - 1)->atttypid);
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
+	Oid			type;
+	char		kind;
+
+	*typmod = attribute->atttypmod;
+	type = getBaseTypeAndTypmod(attribute->atttypid, typmod);
+	kind = get_typtype(type);
+	if ((kind != TYPTYPE_BASE && kind != TYPTYPE_ENUM) ||
+		OidIsValid(get_element_type(type)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" of relation \"%s\" has the type %s",
+						NameStr(attribute->attname), RelationGetRelationName(relation),
+						format_type_be(attribute->atttypid)),
+				 errdetail("An id, a status, or a column that is compared has one value, not many.")));
+	return type;
+}
+
+/*
+ * A value as the output function of the column has it: true as t, and in a
+ * char(3) x with two blanks.
+ */
+char *
+vr_canonical(Relation relation, AttrNumber attnum, char *value)
+{
+	int32		typmod;
+	Oid			type = vr_scalar_type(relation, attnum, &typmod);
 	Oid			input;
 	Oid			param;
 	Oid			output;
@@ -367,7 +410,7 @@ canonical(Relation relation, AttrNumber attnum, char *value)
 
 	getTypeInputInfo(type, &input, &param);
 	getTypeOutputInfo(type, &output, &is_varlena);
-	return OidOutputFunctionCall(output, OidInputFunctionCall(input, value, param, -1));
+	return OidOutputFunctionCall(output, OidInputFunctionCall(input, value, param, typmod));
 }
 
 /*
@@ -407,7 +450,7 @@ read_field(VrField *field, const JsonbValue *value, Relation relation)
 		member = getKeyJsonValueFromContainer(object, "equals", 6, &buffer);
 		if (member != NULL && member->type != jbvBinary && member->type != jbvNull)
 		{
-			field->equals = canonical(relation, field->attnum, vr_json_scalar(member));
+			field->equals = vr_canonical(relation, field->attnum, vr_json_scalar(member));
 			return;
 		}
 	}
@@ -469,7 +512,8 @@ vr_mapping_read(const Jsonb *mapping, const VrFieldRule *rules, int nrules,
 }
 
 /*
- * Does the index tell rows apart by this column alone?
+ * Does the index tell rows apart by this column alone?  Whether it has a predicate
+ * is seen without reading that, since to read it is to run parts of it.
  */
 bool
 vr_is_unique_index_on(Relation index, AttrNumber attnum)
@@ -477,7 +521,7 @@ vr_is_unique_index_on(Relation index, AttrNumber attnum)
 	return index->rd_index->indisunique && index->rd_index->indimmediate &&
 		index->rd_index->indisvalid && index->rd_index->indnkeyatts == 1 &&
 		index->rd_index->indkey.values[0] == attnum &&
-		RelationGetIndexPredicate(index) == NIL;
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
 }
 
 /*

@@ -30,6 +30,7 @@ typedef struct VrAttachment
 {
 	Oid			relation;
 	Jsonb	   *mapping;
+	char	   *search_path;	/* of who attached it */
 } VrAttachment;
 
 /* A word of a mapping that stands for a value: what it may say. */
@@ -69,9 +70,11 @@ extern void vr_attached_vendors_drift(VrDriftFound found, void *arg);
 extern const char *vr_attachment_kind_name(VrAttachmentKind kind);
 extern bool vr_attachment_find(VrAttachmentKind kind, VrAttachment *attachment);
 extern void vr_attachment_insert(VrAttachmentKind kind, Oid relation,
-								 const Jsonb *mapping, TimestampTz now);
+								 const Jsonb *mapping, const char *search_path,
+								 TimestampTz now);
 extern bool vr_attachment_delete(VrAttachmentKind kind);
 
+extern char *vr_search_path_to_keep(void);
 extern bool vr_is_attached(const VrAttachment *attachment, Relation table);
 extern int	vr_begin_output(void);
 extern void vr_end_output(int level);
@@ -85,6 +88,8 @@ extern VrField *vr_mapping_read(const Jsonb *mapping, const VrFieldRule *rules,
 								int nrules, const char *const *other_keys,
 								int nother, Relation relation);
 extern char *vr_json_scalar(const JsonbValue *value);
+extern Oid	vr_scalar_type(Relation relation, AttrNumber attnum, int32 *typmod);
+extern char *vr_canonical(Relation relation, AttrNumber attnum, char *value);
 extern bool vr_is_unique_index_on(Relation index, AttrNumber attnum);
 extern void vr_require_unique(Relation relation, const VrField *field);
 extern void vr_attached_rows(Oid relation, Snapshot snapshot,

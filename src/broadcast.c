@@ -151,6 +151,10 @@ start(const pg_uuid_t *routing_id, VrPlan *plan, const Invitation *invitation)
 	VrGateCounts counts;
 	List	   *candidates;
 
+	if (plan->order.retailer_id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("retailer_id must not be null")));
 	if (invitation->policy != NULL)
 		vr_policy_read(invitation->policy, plan);
 	if (invitation->policy != NULL || invitation->waves != NULL)
@@ -243,10 +247,6 @@ vr_broadcast(PG_FUNCTION_ARGS)
 		bool		being_made;
 
 		(void) vr_order_require_offerable(&plan.order);
-		if (plan.order.retailer_id == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("retailer_id must not be null")));
 		vr_lock_routing(routing_id);
 		being_made = vr_routing_exists(routing_id);
 		if (!being_made)

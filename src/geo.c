@@ -23,6 +23,22 @@
 PG_FUNCTION_INFO_V1(vr_distance_km);
 
 /*
+ * Refuses what is not on the globe.  Written so that NaN fails both tests.
+ */
+void
+vr_check_place(const VrPlace *place)
+{
+	if (!(fabs(place->latitude) <= 90))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("latitude must be between -90 and 90 degrees")));
+	if (!(fabs(place->longitude) <= 180))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("longitude must be between -180 and 180 degrees")));
+}
+
+/*
  * The place in arguments argno (latitude) and argno + 1 (longitude), or false
  * where both are NULL.
  */
@@ -38,16 +54,7 @@ vr_arg_optional_place(FunctionCallInfo fcinfo, int argno, VrPlace *place)
 
 	place->latitude = PG_GETARG_FLOAT8(argno);
 	place->longitude = PG_GETARG_FLOAT8(argno + 1);
-
-	/* Written so that NaN fails both tests. */
-	if (!(fabs(place->latitude) <= 90))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("latitude must be between -90 and 90 degrees")));
-	if (!(fabs(place->longitude) <= 180))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("longitude must be between -180 and 180 degrees")));
+	vr_check_place(place);
 	return true;
 }
 

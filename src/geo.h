@@ -19,6 +19,7 @@ typedef struct VrPlace
 	double		longitude;		/* degrees, east positive */
 } VrPlace;
 
+extern void vr_check_place(const VrPlace *place);
 extern bool vr_arg_optional_place(FunctionCallInfo fcinfo, int argno,
 								  VrPlace *place);
 extern double vr_distance(const VrPlace *a, const VrPlace *b);

@@ -7,10 +7,11 @@
  * Locking: the row of the order comes before the lock of its routing (lock.c),
  * since an UPDATE of the application's has the row before our trigger runs.
  *
- * Rights: the row is found and read in C.  It is written by an UPDATE that runs
- * as the owner of its table, with the search_path of the caller, so that the
- * application's triggers run as they do for an UPDATE of its own, and with no
- * right of ours.
+ * Rights: the row is found and read in C, by code that is never the owner's (see
+ * vr_scalar_type).  It is written by an UPDATE that runs as the owner of its table,
+ * with the search_path of who attached it, so that the application's triggers run
+ * as they do for an UPDATE of its own, with no right of ours and no name of the
+ * caller's.
  *
  * Errors: VR003 where the order has no row, VR004 for a change that its state
  * machine does not have.
@@ -127,11 +128,11 @@ find_member(const Jsonb *mapping, const char *key, JsonbValue *buffer)
 }
 
 /*
- * The application's words for the states: our own, unless it says otherwise;
- * null for a state that it does not have.
+ * The application's words for the states, as its status column has them: our own,
+ * unless it says otherwise; null for a state that it does not have.
  */
 static void
-read_words(const Jsonb *mapping, char **words)
+read_words(const Jsonb *mapping, Relation relation, AttrNumber status, char **words)
 {
 	JsonbValue	buffer;
 	JsonbValue *states = find_member(mapping, "states", &buffer);
@@ -152,15 +153,22 @@ read_words(const Jsonb *mapping, char **words)
 		known += (value != NULL);
 		if (value != NULL && value->type == jbvBinary)
 			bad_mapping("states", "A word is a text, a number, true, false or null.");
+	}
+	if (states != NULL && JsonContainerSize(states->val.binary.data) != known)
+		bad_mapping("states", "It has a key that is not the name of a state.");
+
+	for (int i = 0; i < VR_ORDER_STATES; i++)
+	{
+		if (words[i] == NULL)
+			continue;
+		words[i] = vr_canonical(relation, status, words[i]);
 		for (int j = 0; j < i; j++)
 		{
-			if (words[i] != NULL && words[j] != NULL && strcmp(words[i], words[j]) == 0)
+			if (words[j] != NULL && strcmp(words[i], words[j]) == 0)
 				bad_mapping("states", psprintf("%s and %s have the same word.",
 											   state_names[j], state_names[i]));
 		}
 	}
-	if (states != NULL && JsonContainerSize(states->val.binary.data) != known)
-		bad_mapping("states", "It has a key that is not the name of a state.");
 }
 
 /*
@@ -175,8 +183,6 @@ vr_order_mapping_read(const Jsonb *mapping, Relation relation)
 
 	result.fields = vr_mapping_read(mapping, rules, NFIELDS, other_keys,
 									lengthof(other_keys), relation);
-	read_words(mapping, result.words);
-
 	member = find_member(mapping, "auto_broadcast", &buffer);
 	if (member != NULL && member->type != jbvBool)
 		bad_mapping("auto_broadcast", "It is neither true nor false.");
@@ -188,6 +194,8 @@ vr_order_mapping_read(const Jsonb *mapping, Relation relation)
 	if (member != NULL && member->type == jbvString)
 		result.policy = cstring_to_text_with_len(member->val.string.val,
 												 member->val.string.len);
+
+	read_words(mapping, relation, result.fields[FIELD_STATUS].attnum, result.words);
 	return result;
 }
 
@@ -204,23 +212,33 @@ vr_order_winner_is_mapped(const VrOrderMapping *mapping)
 }
 
 /*
- * Refuses words that the status column cannot hold.
+ * Refuses a mapping that cannot be written by: what we write must be columns that
+ * can be, each for itself.
  */
 void
-vr_order_check_words(const VrOrderMapping *mapping, Relation relation)
+vr_order_check_mapping(const VrOrderMapping *mapping, Relation relation)
 {
-	Form_pg_attribute attribute =
-		TupleDescAttr(RelationGetDescr(relation),
-					  mapping->fields[FIELD_STATUS].attnum - 1);
-	Oid			input;
-	Oid			param;
+	static const int ours[] = {FIELD_ORDER_ID, FIELD_STATUS, FIELD_WINNER};
 
-	getTypeInputInfo(attribute->atttypid, &input, &param);
-	for (int i = 0; i < VR_ORDER_STATES; i++)
+	for (int i = 0; i < lengthof(ours); i++)
 	{
-		if (mapping->words[i] != NULL)
-			(void) OidInputFunctionCall(input, mapping->words[i], param,
-										attribute->atttypmod);
+		const VrField *field = &mapping->fields[ours[i]];
+		int32		typmod;
+
+		if (field->attnum == 0)
+			continue;
+		(void) vr_scalar_type(relation, field->attnum, &typmod);
+		if (ours[i] != FIELD_ORDER_ID &&
+			TupleDescAttr(RelationGetDescr(relation), field->attnum - 1)->attgenerated != '\0')
+			bad_mapping(field->rule->key, "The column is generated, and cannot be written.");
+		for (int j = 0; j < i; j++)
+		{
+			const VrField *other = &mapping->fields[ours[j]];
+
+			if (field->attnum == other->attnum)
+				bad_mapping(field->rule->key,
+							psprintf("Its column is that of %s.", other->rule->key));
+		}
 	}
 }
 
@@ -267,8 +285,19 @@ value_in(PGFunction in, const char *value)
 							ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }
 
+static const text *
+id_value(const char *value, const char *name)
+{
+	text	   *id = (value == NULL) ? NULL : cstring_to_text(value);
+
+	if (id != NULL)
+		vr_check_id(PointerGetDatum(id), name);
+	return id;
+}
+
 /*
- * What a row says that vendors are to be offered.
+ * What a row says that vendors are to be offered, with the errors of the arguments
+ * of vr_broadcast.
  */
 VrOrder
 vr_order_describe(const VrOrderMapping *mapping, HeapTuple tuple, TupleDesc tupdesc)
@@ -279,21 +308,26 @@ vr_order_describe(const VrOrderMapping *mapping, HeapTuple tuple, TupleDesc tupd
 	for (int i = 0; i < NFIELDS; i++)
 		values[i] = vr_field_value(&mapping->fields[i], tuple, tupdesc);
 
-	order.order_id = cstring_to_text(values[FIELD_ORDER_ID]);
-	if (values[FIELD_RETAILER_ID] != NULL)
-		order.retailer_id = cstring_to_text(values[FIELD_RETAILER_ID]);
-	if (values[FIELD_PRODUCT] != NULL)
-		order.product = cstring_to_text(values[FIELD_PRODUCT]);
+	order.order_id = id_value(values[FIELD_ORDER_ID], "order_id");
+	order.retailer_id = id_value(values[FIELD_RETAILER_ID], "retailer_id");
+	order.product = id_value(values[FIELD_PRODUCT], "product");
 	if (values[FIELD_AMOUNT] != NULL)
+	{
 		order.amount = DatumGetNumeric(value_in(numeric_in, values[FIELD_AMOUNT]));
+		vr_check_amount(order.amount, "amount");
+	}
 	order.has_place = (values[FIELD_LATITUDE] != NULL && values[FIELD_LONGITUDE] != NULL);
 	if (order.has_place)
 	{
 		order.place.latitude = DatumGetFloat8(value_in(float8in, values[FIELD_LATITUDE]));
 		order.place.longitude = DatumGetFloat8(value_in(float8in, values[FIELD_LONGITUDE]));
+		vr_check_place(&order.place);
 	}
 	if (values[FIELD_PAYLOAD] != NULL)
+	{
 		order.payload = DatumGetJsonbP(value_in(jsonb_in, values[FIELD_PAYLOAD]));
+		vr_check_object(order.payload, "payload");
+	}
 	return order;
 }
 
@@ -469,23 +503,24 @@ scan_for(Place *place, Relation index, Datum id, Snapshot snapshot)
  * one: an order from before the table was attached, or a bad argument.
  */
 static bool
-id_in(Oid type, const char *order_id, Datum *id)
+id_in(Relation table, AttrNumber attnum, const char *order_id, Datum *id)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	int32		typmod;
+	Oid			type = vr_scalar_type(table, attnum, &typmod);
 	Oid			input;
 	Oid			param;
 	volatile bool possible = true;
 
-	/* Not of a domain: its checks could run code of its owner's with our rights. */
-	getTypeInputInfo(getBaseType(type), &input, &param);
+	getTypeInputInfo(type, &input, &param);
 
 	/* Input functions of 15 have no other way to say no than an error. */
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
-		*id = OidInputFunctionCall(input, (char *) order_id, param, -1);
+		*id = OidInputFunctionCall(input, (char *) order_id, param, typmod);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -509,18 +544,37 @@ id_in(Oid type, const char *order_id, Datum *id)
 }
 
 /*
+ * What the row says of its state.
+ */
+static VrOrderRow
+row_at(const Place *place)
+{
+	int			level = vr_begin_output();
+	bool		should_free;
+	VrOrderRow	row = vr_order_row(&place->mapping,
+								   ExecFetchSlotHeapTuple(place->slot, false, &should_free),
+								   RelationGetDescr(place->table));
+
+	vr_end_output(level);
+	return row;
+}
+
+/*
  * Looks for the order in one table.
+ *
+ * Equal is not the same: 01 is 1, and to some collations A is a.  Routings go by the
+ * text, and the text of a row is what the output function says.  So the order 01 does
+ * not exist: else it could be won beside the order 1.
  */
 static bool
 find_in(Place *place, const char *order_id)
 {
 	AttrNumber	attnum = place->mapping.fields[FIELD_ORDER_ID].attnum;
-	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(place->table), attnum - 1);
 	Relation	index;
 	Datum		id;
 	bool		found;
 
-	if (!id_in(attribute->atttypid, order_id, &id))
+	if (!id_in(place->table, attnum, order_id, &id))
 		return false;
 	index = open_id_index(place->table, attnum);
 
@@ -537,7 +591,7 @@ find_in(Place *place, const char *order_id)
 		UnregisterSnapshot(snapshot);
 	}
 	index_close(index, NoLock);
-	return found;
+	return found && vr_text_is(row_at(place).order_id, order_id);
 }
 
 static void
@@ -558,19 +612,49 @@ find_attachment(VrAttachment *attachment)
 }
 
 /*
- * Finds the row of an order.  The caller closes the place where there is one.
+ * Locks the attached table and its partitions as the UPDATE will that may follow: a
+ * weaker lock would be made stronger then, and two who do that deadlock with who
+ * came in between.  Returns false where that would mean to wait, and we do not.
+ */
+static bool
+lock_tables(Oid relation, bool wait)
+{
+	List	   *tables;
+	ListCell   *cell;
+
+	if (wait)
+	{
+		(void) find_all_inheritors(relation, RowExclusiveLock, NULL);
+		return true;
+	}
+	if (!ConditionalLockRelationOid(relation, RowExclusiveLock))
+		return false;
+	tables = find_all_inheritors(relation, NoLock, NULL);
+	foreach(cell, tables)
+	{
+		if (!ConditionalLockRelationOid(lfirst_oid(cell), RowExclusiveLock))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Finds the row of an order in tables that are locked.  The caller closes the place
+ * where there is one.
  */
 static bool
 find_order(const VrAttachment *attachment, const text *order_id, Place *place)
 {
-	List	   *tables = find_all_inheritors(attachment->relation, RowShareLock, NULL);
+	List	   *tables = find_all_inheritors(attachment->relation, NoLock, NULL);
 	ListCell   *cell;
 
 	foreach(cell, tables)
 	{
 		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_RELATION)
 			continue;
-		place->table = table_open(lfirst_oid(cell), NoLock);
+		place->table = try_table_open(lfirst_oid(cell), NoLock);
+		if (place->table == NULL)
+			continue;
 		place->mapping = vr_order_mapping_read(attachment->mapping, place->table);
 		place->slot = table_slot_create(place->table, NULL);
 		if (find_in(place, text_to_cstring(order_id)))
@@ -594,23 +678,13 @@ vr_order_lock(const text *order_id, bool wait)
 
 	if (!find_attachment(&attachment))
 		return true;
-	if (!wait && !ConditionalLockRelationOid(attachment.relation, RowShareLock))
+	if (!lock_tables(attachment.relation, wait))
 		return false;
 	if (!find_order(&attachment, order_id, &place))
 		return true;
 	result = vr_lock_row(place.table, place.slot, wait);
 	close_place(&place);
 	return result != VR_ROW_BUSY;
-}
-
-static VrOrderRow
-row_at(const Place *place)
-{
-	bool		should_free;
-
-	return vr_order_row(&place->mapping,
-						ExecFetchSlotHeapTuple(place->slot, false, &should_free),
-						RelationGetDescr(place->table));
 }
 
 static void
@@ -621,6 +695,23 @@ unknown_order(const text *order_id, Oid relation)
 			 errmsg("order \"%s\" does not exist", text_to_cstring(order_id)),
 			 errdetail("The attached table \"%s\" has no such row (ORDER_NOT_FOUND).",
 					   get_rel_name(relation))));
+}
+
+/*
+ * May an order with this row be offered?  It must be able to become PENDING_BIDS; or
+ * where the application has no such state, the next one that it has.
+ */
+static bool
+is_offerable(const VrOrderMapping *mapping, const VrOrderRow *row)
+{
+	VrOrderState next = VR_ORDER_PENDING_BIDS;
+
+	if (row->state == VR_ORDER_PENDING_BIDS)
+		return true;
+	while (next < VR_ORDER_DELIVERED && mapping->words[next] == NULL)
+		next++;
+	return row->status != NULL && mapping->words[next] != NULL &&
+		vr_order_edge_exists(row->status, mapping->words[next]);
 }
 
 /*
@@ -636,27 +727,28 @@ vr_order_require_offerable(VrOrder *order)
 	VrOrderRow	row;
 	VrOrder		described;
 	bool		should_free;
-	const char *pending;
+	int			level;
 
 	if (!find_attachment(&attachment))
 		return false;
+	(void) lock_tables(attachment.relation, true);
 	if (!find_order(&attachment, order->order_id, &place) ||
 		vr_lock_row(place.table, place.slot, true) == VR_ROW_GONE)
 		unknown_order(order->order_id, attachment.relation);
 
 	row = row_at(&place);
-	pending = place.mapping.words[VR_ORDER_PENDING_BIDS];
-	if (row.state != VR_ORDER_PENDING_BIDS && pending != NULL &&
-		(row.status == NULL || !vr_order_edge_exists(row.status, pending)))
+	if (!is_offerable(&place.mapping, &row))
 		ereport(ERROR,
 				(errcode(ERRCODE_VR_INVALID_STATE),
 				 errmsg("order \"%s\" cannot be offered to vendors",
 						text_to_cstring(order->order_id)),
 				 errdetail("Its status is %s.", row.status ? row.status : "NULL")));
 
+	level = vr_begin_output();
 	described = vr_order_describe(&place.mapping,
 								  ExecFetchSlotHeapTuple(place.slot, false, &should_free),
 								  RelationGetDescr(place.table));
+	vr_end_output(level);
 	if (order->retailer_id == NULL)
 		order->retailer_id = described.retailer_id;
 	if (order->product == NULL)
@@ -672,6 +764,22 @@ vr_order_require_offerable(VrOrder *order)
 		order->payload = described.payload;
 	close_place(&place);
 	return true;
+}
+
+static void
+not_written(const Place *place)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+			 errmsg("the attached row of an order could not be written"),
+			 errdetail("A trigger, a rule or a row security policy of table \"%s\" suppressed it.",
+					   RelationGetRelationName(place->table))));
+}
+
+static bool
+same(const char *a, const char *b)
+{
+	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
 }
 
 /* An UPDATE of the application's row that is being put together. */
@@ -707,20 +815,48 @@ set_column(Update *update, const Place *place, int field, const char *value)
 }
 
 /*
- * Writes status and winner of the row, which is locked; word is NULL where the
- * application has none for the state.
+ * Makes what the UPDATE has put off to the end of the transaction (deferred
+ * constraints, and triggers) happen now.  Up to 17 it would run as whoever commits,
+ * so a superuser, who may not even know the table, would run code of its owner's.
  */
 static void
-write_row(const Place *place, const char *word, const char *winner)
+fire_deferred_now(void)
 {
+	vr_spi_utility("SET CONSTRAINTS ALL IMMEDIATE");
+}
+
+/* The routing whose order is being written; NULL: none. */
+static const VrRouting *following = NULL;
+
+/*
+ * Is it us who are writing this order?
+ */
+bool
+vr_order_is_following(const text *order_id)
+{
+	return following != NULL && vr_text_eq(following->order_id, order_id);
+}
+
+/*
+ * Writes status and winner of the row, which is locked; word is NULL where the
+ * status stays.
+ */
+static void
+write_row(const Place *place, const char *search_path, const VrRouting *routing,
+		  const char *word, const char *winner)
+{
+	Oid			owner = place->table->rd_rel->relowner;
+	bool		trusted = superuser_arg(owner) || !superuser();
+	const VrRouting *outer = following;
 	Update		update = {
 		.nparams = 1,
 		.types = {TIDOID},
 		.params = {vr_param_tid(&place->slot->tts_tid)}
 	};
 	VrSpi		spi;
+	uint64		written = 0;
 
-	vr_spi_begin_as(&spi, place->table->rd_rel->relowner);
+	vr_spi_begin_as(&spi, owner, search_path);
 	initStringInfo(&update.sql);
 	appendStringInfo(&update.sql, "UPDATE ONLY %s SET ",
 					 vr_quoted_name(RelationGetRelid(place->table)));
@@ -729,20 +865,47 @@ write_row(const Place *place, const char *word, const char *winner)
 	if (vr_order_winner_is_mapped(&place->mapping))
 		set_column(&update, place, FIELD_WINNER, winner);
 	appendStringInfoString(&update.sql, " WHERE ctid OPERATOR(pg_catalog.=) $1");
-	if (vr_spi_write_unplanned(update.sql.data, update.nparams, update.types,
-							   update.params) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
-				 errmsg("the attached row of an order could not be written"),
-				 errdetail("A trigger or a row security policy of table \"%s\" suppressed it.",
-						   RelationGetRelationName(place->table))));
+
+	following = routing;
+	PG_TRY();
+	{
+		written = vr_spi_write_unplanned(update.sql.data, update.nparams, update.types,
+										 update.params);
+	}
+	PG_FINALLY();
+	{
+		following = outer;
+	}
+	PG_END_TRY();
+	if (!trusted)
+		fire_deferred_now();
 	vr_spi_end(&spi);
+	if (written != 1)
+		not_written(place);
 }
 
-static bool
-same(const char *a, const char *b)
+/*
+ * Refuses a row that says what it said before: somebody's trigger or rule has undone
+ * what we wrote.  One that says something else again is the work of a trigger that
+ * took the order on, and that has been judged already.
+ */
+static void
+check_written(const VrAttachment *attachment, const VrRouting *routing,
+			  const VrOrderRow *before, const char *word, const char *winner)
 {
-	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+	Place		place;
+	VrOrderRow	row;
+	VrRouting	now;
+
+	if (!find_order(attachment, routing->order_id, &place))
+		return;					/* deleted, and the routing told */
+	row = row_at(&place);
+	if (((word != NULL && same(row.status, before->status)) ||
+		 (vr_order_winner_is_mapped(&place.mapping) &&
+		  !same(before->winner, winner) && same(row.winner, before->winner))) &&
+		vr_routing_find(&routing->routing_id, &now) && now.version == routing->version)
+		not_written(&place);
+	close_place(&place);
 }
 
 /*
@@ -758,9 +921,11 @@ vr_order_follow(const VrRouting *routing)
 	VrOrderRow	row;
 	const char *winner;
 	const char *word;
+	bool		differs;
 
 	if (!routing->moved || !find_attachment(&attachment))
 		return;
+	(void) lock_tables(attachment.relation, true);
 	if (!find_order(&attachment, routing->order_id, &place))
 	{
 		if (routing->status == VR_PENDING || routing->status == VR_LOCKED)
@@ -770,9 +935,14 @@ vr_order_follow(const VrRouting *routing)
 
 	row = row_at(&place);
 	word = place.mapping.words[vr_order_state_of(routing)];
+	if (same(row.status, word))
+		word = NULL;
 	winner = vr_cstring(routing->locked_vendor_id);
-	if ((word != NULL && !same(row.status, word)) ||
-		(vr_order_winner_is_mapped(&place.mapping) && !same(row.winner, winner)))
-		write_row(&place, word, winner);
+	differs = (word != NULL ||
+			   (vr_order_winner_is_mapped(&place.mapping) && !same(row.winner, winner)));
+	if (differs)
+		write_row(&place, attachment.search_path, routing, word, winner);
 	close_place(&place);
+	if (differs)
+		check_written(&attachment, routing, &row, word, winner);
 }

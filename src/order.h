@@ -50,7 +50,7 @@ typedef struct VrOrderRow
 } VrOrderRow;
 
 extern VrOrderMapping vr_order_mapping_read(const Jsonb *mapping, Relation relation);
-extern void vr_order_check_words(const VrOrderMapping *mapping, Relation relation);
+extern void vr_order_check_mapping(const VrOrderMapping *mapping, Relation relation);
 extern const VrField *vr_order_id_field(const VrOrderMapping *mapping);
 extern VrOrderRow vr_order_row(const VrOrderMapping *mapping, HeapTuple tuple,
 							   TupleDesc tupdesc);
@@ -66,5 +66,6 @@ extern VrOrderState vr_order_state_of(const VrRouting *routing);
 extern bool vr_order_lock(const text *order_id, bool wait);
 extern bool vr_order_require_offerable(VrOrder *order);
 extern void vr_order_follow(const VrRouting *routing);
+extern bool vr_order_is_following(const text *order_id);
 
 #endif							/* VR_ORDER_H */

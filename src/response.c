@@ -27,7 +27,9 @@
 #include "clock.h"
 #include "eligibility.h"
 #include "errors.h"
+#include "lock.h"
 #include "newest.h"
+#include "order.h"
 #include "response.h"
 #include "spi.h"
 
@@ -316,6 +318,17 @@ vr_responses_last_offered(Relation table, Relation by_vendor,
 	if (!vr_newest_last(table, by_vendor, PointerGetDatum(vendor_id), slot))
 		return DT_NOBEGIN;
 	return DatumGetTimestampTz(slot_getattr(slot, Anum_response_offered_at, &isnull));
+}
+
+/*
+ * Takes the lock of a vendor's answer on a routing that is decided.  Before it comes
+ * the application's row of the order, where its table is attached.
+ */
+void
+vr_response_lock(const VrRouting *routing, const text *vendor_id)
+{
+	(void) vr_order_lock(routing->order_id, true);
+	vr_lock_response(&routing->routing_id, vendor_id);
 }
 
 /*

@@ -73,6 +73,7 @@ extern TimestampTz vr_responses_deadline(const List *responses,
 extern void vr_responses_insert(const VrRouting *routing,
 								const List *candidates, int noffered,
 								TimestampTz now, TimestampTz expires_at);
+extern void vr_response_lock(const VrRouting *routing, const text *vendor_id);
 extern bool vr_response_record(const VrRouting *routing, const text *vendor_id,
 							   const VrResponse *response, VrAnswer answer,
 							   const VrAnswerDetails *details, TimestampTz now);

@@ -63,11 +63,11 @@ set_for_now(const char *name, const char *value)
 }
 
 /*
- * Opens SPI with the rights of a role, and the names of the caller.  Calls may be
+ * Opens SPI with the rights of a role, and the names that it sees.  Calls may be
  * nested.
  */
 void
-vr_spi_begin_as(VrSpi *spi, Oid role)
+vr_spi_begin_as(VrSpi *spi, Oid role, const char *search_path)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -79,6 +79,7 @@ vr_spi_begin_as(VrSpi *spi, Oid role)
 	SetUserIdAndSecContext(role, spi->security_context |
 						   SECURITY_LOCAL_USERID_CHANGE);
 	spi->guc_level = NewGUCNestLevel();
+	set_for_now("search_path", search_path);
 }
 
 /*
@@ -91,8 +92,7 @@ vr_spi_begin(VrSpi *spi)
 	Oid			owner = routings->rd_rel->relowner;
 
 	table_close(routings, NoLock);
-	vr_spi_begin_as(spi, owner);
-	set_for_now("search_path", "pg_catalog, pg_temp");
+	vr_spi_begin_as(spi, owner, "pg_catalog, pg_temp");
 
 	/*
 	 * All our statements come by a key.  A plan made while a table was almost

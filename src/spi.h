@@ -63,7 +63,7 @@ typedef struct VrSpi
 } VrSpi;
 
 extern void vr_spi_begin(VrSpi *spi);
-extern void vr_spi_begin_as(VrSpi *spi, Oid role);
+extern void vr_spi_begin_as(VrSpi *spi, Oid role, const char *search_path);
 extern void vr_spi_allow_seqscan(void);
 extern void vr_spi_end(const VrSpi *spi);
 

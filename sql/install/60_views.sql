@@ -114,7 +114,7 @@ REVOKE ALL ON @extschema@.vr_blocklist FROM PUBLIC;
 
 CREATE VIEW @extschema@.vr_attachments AS
 SELECT
-	kind, relation, mapping, attached_at
+	kind, relation, mapping, attached_at, search_path
 FROM vendor_routing.attachments;
 COMMENT ON VIEW @extschema@.vr_attachments IS
 	'Tables of the application that the extension is kept in step with';

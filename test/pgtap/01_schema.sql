@@ -11,7 +11,7 @@
 -- table without a comment is found without this file being told of it.
 
 BEGIN;
-SELECT plan(344);
+SELECT plan(346);
 
 -- The members of the extension, and of which kind.
 CREATE TEMP VIEW member AS
@@ -189,6 +189,7 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('attachments', 'relation', 'regclass', false, NULL),
 	('attachments', 'mapping', 'jsonb', false, NULL),
 	('attachments', 'attached_at', 'timestamp with time zone', false, 'now()'),
+	('attachments', 'search_path', 'text', false, NULL),
 	('order_edges', 'from_status', 'text', false, NULL),
 	('order_edges', 'to_status', 'text', false, NULL);
 
@@ -563,7 +564,7 @@ SELECT columns_are('vr_policies', ARRAY['policy', 'waves', 'offer_ttl', 'confirm
 	'updated_at']::name[]);
 SELECT columns_are('vr_blocklist', ARRAY['retailer_id', 'vendor_id', 'vendor_name', 'reason',
 	'created_at']::name[]);
-SELECT columns_are('vr_attachments', ARRAY['kind', 'relation', 'mapping', 'attached_at']::name[]);
+SELECT columns_are('vr_attachments', ARRAY['kind', 'relation', 'mapping', 'attached_at', 'search_path']::name[]);
 
 -- Comments: computed, so that what is added later is asked for its own ----------
 

@@ -12,7 +12,7 @@
 
 BEGIN;
 SET LOCAL lc_messages = 'C';		-- the messages name the constraint
-SELECT plan(323);
+SELECT plan(324);
 
 CREATE TEMP TABLE broken (conname name);
 
@@ -106,7 +106,7 @@ CREATE FUNCTION pg_temp.attachment(replaced jsonb)
 RETURNS vendor_routing.attachments LANGUAGE sql AS $$
 	SELECT jsonb_populate_record(NULL::vendor_routing.attachments,
 		'{"kind": "VENDORS", "relation": "pg_catalog.pg_class", "mapping": {"vendor_id": "id"},
-		  "attached_at": "2026-01-01"}' || replaced)
+		  "attached_at": "2026-01-01", "search_path": "public"}' || replaced)
 $$;
 CREATE FUNCTION pg_temp.order_edge(replaced jsonb)
 RETURNS vendor_routing.order_edges LANGUAGE sql AS $$
@@ -193,7 +193,7 @@ SELECT tab, unnest(cols) FROM (VALUES
 	('vendor_events', ARRAY['vendor_id', 'event_id', 'event_type', 'occurred_at']),
 	('policies', ARRAY['policy', 'waves', 'updated_at']),
 	('blocklist', ARRAY['retailer_id', 'vendor_id', 'created_at']),
-	('attachments', ARRAY['kind', 'relation', 'mapping', 'attached_at']),
+	('attachments', ARRAY['kind', 'relation', 'mapping', 'attached_at', 'search_path']),
 	('order_edges', ARRAY['from_status', 'to_status'])
 ) AS t (tab, cols);
 

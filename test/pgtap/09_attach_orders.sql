@@ -1,0 +1,715 @@
+-- vr_attach_orders and vr_detach_orders: a table of the application's, its state
+-- machine, and the routings that go with its rows.
+--
+-- Would catch: a mapping that is taken and cannot work; a table attached by
+-- somebody who does not own it; a status that an UPDATE can reach and should not;
+-- a verb that leaves the row behind, or a row that leaves its routing behind; an
+-- order that is offered twice under two spellings of its id; half of a win that
+-- was rolled back; code of one role's that runs with the rights of another.
+
+BEGIN;
+SET LOCAL lc_messages = 'C';
+SET LOCAL client_min_messages = warning;
+SELECT plan(266);
+
+-- Runs a statement, as a role and with a search_path if told so.  Returns the
+-- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
+CREATE FUNCTION pg_temp.tries(statement text, who name DEFAULT current_user,
+	path text DEFAULT current_setting('search_path'))
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text := 'OK';
+	is_query boolean := statement ~ '^\s*SELECT';
+BEGIN
+	PERFORM set_config('search_path', path, true);
+	PERFORM pg_catalog.set_config('role', who, true);
+	IF is_query THEN
+		EXECUTE statement INTO result;
+	ELSE
+		EXECUTE statement;
+	END IF;
+	RESET ROLE;
+	RETURN result;
+EXCEPTION WHEN OTHERS THEN
+	RETURN sqlstate || ': ' || sqlerrm;
+END $$;
+ALTER FUNCTION pg_temp.tries SET search_path FROM CURRENT;
+
+-- What a query finds once a statement has run; nothing of it stays.
+CREATE FUNCTION pg_temp.would(statement text, query text)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE statement;
+	EXECUTE query INTO result;
+	RAISE EXCEPTION 'roll back' USING ERRCODE = 'UNDO0';
+EXCEPTION
+	WHEN SQLSTATE 'UNDO0' THEN RETURN result;
+	WHEN OTHERS THEN RETURN sqlstate;
+END $$;
+
+CREATE ROLE regress_vr_owner;
+CREATE ROLE regress_vr_clerk;
+CREATE ROLE regress_vr_other;
+CREATE ROLE regress_vr_deputy IN ROLE regress_vr_owner;
+CREATE SCHEMA regress_app;
+GRANT USAGE ON SCHEMA regress_app TO PUBLIC;
+GRANT CREATE ON SCHEMA regress_app TO regress_vr_owner;
+GRANT EXECUTE ON FUNCTION vr_attach_orders(regclass, jsonb), vr_detach_orders()
+	TO regress_vr_owner, regress_vr_other;
+
+INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
+VALUES ('v1', 'One', true, 90), ('v2', 'Two', true, 80), ('v3', 'Three', true, 70);
+
+CREATE TABLE regress_app.orders (
+	id text PRIMARY KEY,
+	shop text DEFAULT 'shop',
+	total numeric,
+	status text NOT NULL DEFAULT 'CREATED',
+	winner text,
+	note text);
+
+-- A mapping of that table, and what is different.
+CREATE FUNCTION pg_temp.attach(difference jsonb DEFAULT '{}', relation text DEFAULT 'regress_app.orders')
+RETURNS text LANGUAGE sql AS $$
+	SELECT format('SELECT vr_attach_orders(%L, %L)', relation, jsonb_build_object('order_id', 'id',
+		'retailer_id', 'shop', 'status', 'status', 'locked_vendor_id', 'winner') || difference)
+$$;
+
+-- An order and its routing: status and winner of both.
+CREATE FUNCTION pg_temp.stand(order_id text)
+RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', coalesce(o.status, 'gone'), o.winner) || ' / '
+		|| concat_ws(' ', coalesce(t.status, 'never offered'), t.locked_vendor_id)
+	FROM (SELECT $1 AS id) AS x
+	LEFT JOIN regress_app.orders AS o ON o.id = x.id
+	LEFT JOIN vendor_routing.routings AS t ON t.order_id = x.id
+$$;
+
+-- Brings an order to a state on the way that leads there.
+CREATE FUNCTION pg_temp.make(order_id text, state text)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	way CONSTANT text[] := '{CREATED,VALIDATED,CREDIT_RESERVED,PENDING_BIDS,VENDOR_ACCEPTED,FULFILLMENT_STARTED,DELIVERED}';
+BEGIN
+	INSERT INTO regress_app.orders (id) VALUES (order_id);
+	FOR i IN 2 .. coalesce(array_position(way, state), 6) LOOP
+		CASE way[i]
+			WHEN 'PENDING_BIDS' THEN PERFORM vr_broadcast(order_id, NULL);
+			WHEN 'VENDOR_ACCEPTED' THEN PERFORM vr_accept(vr_routing_id(order_id), 'v1');
+			ELSE UPDATE regress_app.orders SET status = way[i] WHERE id = order_id;
+		END CASE;
+	END LOOP;
+	UPDATE regress_app.orders SET status = state WHERE id = order_id AND status <> state;
+END $$;
+
+-- Lets the time of an order run out.
+CREATE FUNCTION pg_temp.let_expire(id text)
+RETURNS void LANGUAGE sql AS $$
+	UPDATE vendor_routing.responses SET offered_at = now() - interval '2 s', expires_at = now() - interval '1 s'
+	WHERE routing_id = vr_routing_id(id);
+	UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s', expires_at = now() - interval '1 s'
+	WHERE order_id = id;
+$$;
+
+-- Mappings -------------------------------------------------------------------------------
+
+-- Would catch: a mapping that is taken, and fails or does nothing at the first order.
+CREATE TYPE regress_app.state AS ENUM ('CREATED', 'VALIDATED', 'CREDIT_RESERVED', 'PENDING_BIDS',
+	'VENDOR_ACCEPTED', 'FULFILLMENT_STARTED', 'DELIVERED', 'CANCELLED');
+CREATE TABLE regress_app.no_failed (id bigint PRIMARY KEY, shop text, status regress_app.state, winner text);
+SELECT is(left(pg_temp.tries(pg_temp.attach(difference::jsonb)), length(expected)), expected,
+	'refused: ' || difference)
+FROM (VALUES
+	(1, '{"colour": "note"}', '22023: mapping has the unknown key "colour"'),
+	(2, '{"states": {"WON": "won"}}', '22023: mapping of "states" is not valid'),
+	(3, '{"states": {"CREATED": "new", "VALIDATED": "new"}}', '22023: mapping of "states" is not valid'),
+	(4, '{"states": {"CREATED": "VALIDATED"}}', '22023: mapping of "states" is not valid'),
+	(5, '{"states": ["CREATED"]}', '22023: mapping of "states" is not valid'),
+	(6, '{"states": "CREATED"}', '22023: mapping of "states" is not valid'),
+	(7, '{"states": null}', '22023: mapping of "states" is not valid'),
+	(8, '{"states": {"CREATED": ["new"]}}', '22023: mapping of "states" is not valid'),
+	(9, '{"states": {"CREATED": {"column": "note"}}}', '22023: mapping of "states" is not valid'),
+	(10, '{"auto_broadcast": "yes"}', '22023: mapping of "auto_broadcast" is not valid'),
+	(11, '{"auto_broadcast": 1}', '22023: mapping of "auto_broadcast" is not valid'),
+	(12, '{"auto_broadcast": null}', '22023: mapping of "auto_broadcast" is not valid'),
+	(13, '{"policy": 7}', '22023: mapping of "policy" is not valid'),
+	(14, '{"status": {"value": "CREATED"}}', '22023: mapping of "status" is not valid'),
+	(15, '{"order_id": {"value": "1"}}', '22023: mapping of "order_id" is not valid'),
+	(16, '{"locked_vendor_id": {"column": "winner", "equals": "v1"}}', '22023: mapping of "locked_vendor_id" is not valid'),
+	(17, '{"status": "nowhere"}', '42703: column "nowhere" of relation "orders" does not exist'),
+	(18, '{"status": "ctid"}', '42703: column "ctid" of relation "orders" does not exist'),
+	(19, '{"order_id": "note"}', '22023: the column of "order_id" must have a unique index'),
+	(20, '{"locked_vendor_id": "status"}', '22023: '),
+	(21, '{"status": "id"}', '22023: ')
+) AS t (n, difference, expected) ORDER BY n;
+SELECT is(left(pg_temp.tries(format('SELECT vr_attach_orders(''regress_app.orders'', %L)', mapping)), 6), '22023:',
+	'refused: ' || mapping)
+FROM (VALUES
+	(1, '{"retailer_id": "shop", "status": "status"}'), (2, '{"order_id": "id", "status": "status"}'),
+	(3, '{"order_id": "id", "retailer_id": "shop"}'), (4, '{}'), (5, '[]'), (6, '7')
+) AS t (n, mapping) ORDER BY n;
+SELECT is(pg_temp.tries(pg_temp.attach(relation => 'regress_app.no_failed')),
+	'22P02: invalid input value for enum regress_app.state: "FAILED"', 'a word that the enum does not have');
+CREATE TABLE regress_app.generated (id text PRIMARY KEY, shop text, s text,
+	status text GENERATED ALWAYS AS (s) STORED, winner text);
+SELECT isnt(pg_temp.tries(pg_temp.attach(relation => 'regress_app.generated')), '',
+	'a status that is generated, and cannot be written, is refused');
+SELECT is((SELECT count(*) FROM vr_attachments) + (SELECT count(*) FROM vendor_routing.order_edges)
+	+ (SELECT count(*) FROM pg_trigger WHERE tgfoid = 'vendor_routing.sync_orders'::regproc), 0::bigint,
+	'and nothing is left of any of them');
+SELECT vr_detach_orders() \g /dev/null
+
+-- Who may --------------------------------------------------------------------------------
+
+-- Would catch: an owner that is not asked for, or asked for after we took our own rights.
+CREATE TABLE regress_app.theirs (LIKE regress_app.orders INCLUDING ALL);
+CREATE TABLE regress_app.others (LIKE regress_app.orders INCLUDING ALL);
+ALTER TABLE regress_app.theirs OWNER TO regress_vr_owner;
+ALTER TABLE regress_app.others OWNER TO regress_vr_other;
+GRANT ALL ON regress_app.theirs TO regress_vr_other, regress_vr_clerk;
+SELECT is(pg_temp.tries(statement, who), expected, who || ': ' || what)
+FROM (VALUES
+	(1, pg_temp.attach(relation => 'regress_app.theirs'), 'regress_vr_other',
+		'42501: must be owner of table theirs', 'attaches a table of another'),
+	(2, pg_temp.attach(relation => 'regress_app.theirs'), 'regress_vr_clerk',
+		'42501: permission denied for function vr_attach_orders', 'attaches without EXECUTE'),
+	(3, pg_temp.attach(relation => 'regress_app.theirs'), 'regress_vr_deputy', '', 'attaches as a member of the owner'),
+	(4, 'SELECT vr_detach_orders()', 'regress_vr_other', '42501: must be owner of table theirs', 'detaches it'),
+	(5, pg_temp.attach(relation => 'regress_app.others'), 'regress_vr_other',
+		'42501: must be owner of table theirs', 'puts a table in its place'),
+	(6, 'SELECT vr_detach_orders()', 'regress_vr_owner', 'true', 'detaches'),
+	(7, 'SELECT vr_detach_orders()', 'regress_vr_owner', 'false', 'detaches again')
+) AS t (n, statement, who, expected, what) ORDER BY n;
+
+-- The state machine, against plain UPDATE -------------------------------------------------
+
+-- Would catch: an edge too many or too few, PENDING_BIDS without an offer, a
+-- vendor that nobody has chosen.
+SELECT is(pg_temp.tries(pg_temp.attach()), '', 'attached');
+CREATE TEMP TABLE states (n int, state text);
+INSERT INTO states SELECT ordinality, state FROM unnest('{CREATED,VALIDATED,CREDIT_RESERVED,PENDING_BIDS,VENDOR_ACCEPTED,
+	FULFILLMENT_STARTED,DELIVERED,CANCELLED,FAILED}'::text[]) WITH ORDINALITY AS s (state);
+CREATE TEMP TABLE allowed (a text, b text);
+INSERT INTO allowed VALUES ('CREATED', 'VALIDATED'), ('VALIDATED', 'CREDIT_RESERVED'),
+	('VENDOR_ACCEPTED', 'FULFILLMENT_STARTED'), ('FULFILLMENT_STARTED', 'DELIVERED');
+INSERT INTO allowed SELECT state, state FROM states;
+INSERT INTO allowed SELECT state, e FROM states, unnest('{CANCELLED,FAILED}'::text[]) AS e WHERE n < 7;
+SELECT results_eq('SELECT from_status, to_status FROM vendor_routing.order_edges ORDER BY 1, 2',
+	$$SELECT a, b FROM (SELECT * FROM allowed WHERE a <> b UNION ALL VALUES ('CREDIT_RESERVED', 'PENDING_BIDS'),
+		('PENDING_BIDS', 'VENDOR_ACCEPTED')) AS e ORDER BY 1, 2$$, 'the standard edges');
+SELECT pg_temp.make('pair-' || state, state) FROM states;
+SELECT is((SELECT string_agg(id || '=' || status, ' ' ORDER BY id) FROM regress_app.orders),
+	(SELECT string_agg('pair-' || state || '=' || state, ' ' ORDER BY state) FROM states), 'an order in each state');
+SELECT is(
+	pg_temp.would(format('UPDATE regress_app.orders SET status = %L WHERE id = %L', b.state, 'pair-' || a.state),
+		format('SELECT status FROM regress_app.orders WHERE id = %L', 'pair-' || a.state)),
+	CASE WHEN (a.state, b.state) IN (SELECT * FROM allowed) THEN b.state ELSE 'VR004' END,
+	a.state || ' to ' || b.state)
+FROM states AS a, states AS b ORDER BY a.n, b.n;
+SELECT is(pg_temp.would('UPDATE regress_app.orders SET ' || change || ' WHERE id = ''pair-' || state || '''',
+		'SELECT ''changed'''), expected, state || ': ' || change)
+FROM (VALUES
+	(1, 'VENDOR_ACCEPTED', $$winner = 'v2'$$, 'VR004'), (2, 'VENDOR_ACCEPTED', 'winner = NULL', 'VR004'),
+	(3, 'FULFILLMENT_STARTED', $$winner = 'v2'$$, 'VR004'), (4, 'PENDING_BIDS', $$winner = 'v1'$$, 'VR004'),
+	(5, 'DELIVERED', 'winner = NULL', 'VR004'), (6, 'CREATED', $$winner = 'v1'$$, 'changed'),
+	(7, 'VENDOR_ACCEPTED', $$note = 'x', winner = 'v1'$$, 'changed'), (8, 'DELIVERED', $$total = 1$$, 'changed'),
+	(9, 'PENDING_BIDS', $$status = 'VENDOR_ACCEPTED', winner = 'v1'$$, 'VR004'),
+	(10, 'CREATED', $$status = 'lost in space'$$, 'VR004'), (11, 'CREATED', 'status = NULL', '23502'),
+	(12, 'CREATED', $$id = 'elsewhere'$$, 'changed'), (13, 'PENDING_BIDS', $$id = 'elsewhere'$$, 'VR004'),
+	(14, 'FULFILLMENT_STARTED', $$id = 'elsewhere'$$, 'VR004'), (15, 'DELIVERED', $$id = 'elsewhere'$$, 'VR004')
+) AS t (n, state, change, expected) ORDER BY n;
+SELECT is(pg_temp.would(format('INSERT INTO regress_app.orders (id, status) VALUES (''new'', %L)', state),
+		'SELECT pg_temp.stand(''new'')'),
+	CASE WHEN state IN ('PENDING_BIDS', 'VENDOR_ACCEPTED') THEN 'VR004' ELSE state || ' / never offered' END,
+	'a new order in ' || state)
+FROM states ORDER BY n;
+
+-- Edges are the DBA's: the next UPDATE goes by them.
+DELETE FROM vendor_routing.order_edges WHERE from_status = 'CREATED' AND to_status = 'VALIDATED';
+INSERT INTO vendor_routing.order_edges VALUES ('CREATED', 'CREDIT_RESERVED'), ('DELIVERED', 'returned'), ('returned', 'refunded');
+SELECT is(pg_temp.would(format('UPDATE regress_app.orders SET status = %L WHERE id = %L', b, id),
+	format('SELECT status FROM regress_app.orders WHERE id = %L', id)), expected, what)
+FROM (VALUES
+	('pair-CREATED', 'VALIDATED', 'VR004', 'an edge that was removed'),
+	('pair-CREATED', 'CREDIT_RESERVED', 'CREDIT_RESERVED', 'an edge that was added'),
+	('pair-DELIVERED', 'returned', 'returned', 'a state of the application''s own'),
+	('pair-DELIVERED', 'refunded', 'VR004', 'that is not passed over')
+) AS t (id, b, expected, what);
+DELETE FROM vendor_routing.order_edges WHERE to_status = 'PENDING_BIDS';
+SELECT is(left(pg_temp.tries($$SELECT vr_broadcast('pair-CREDIT_RESERVED', NULL)$$), 5), 'VR004',
+	'without an edge to PENDING_BIDS nothing is offered');
+SELECT is(pg_temp.tries(pg_temp.attach()), '', 'attached again');
+SELECT is((SELECT count(*) FROM vendor_routing.order_edges), 18::bigint, 'has the standard edges again');
+
+-- Keys and status columns of other types ------------------------------------------------
+
+-- Would catch: a key or a word that is compared in another form than its column has.
+CREATE TYPE regress_app.word AS ENUM ('new', 'checked', 'paid', 'open', 'won', 'packing', 'done', 'void', 'bad');
+CREATE FUNCTION pg_temp.drive(key_type text, status_type text, words text[], key text)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	ours CONSTANT text[] := '{CREATED,VALIDATED,CREDIT_RESERVED,PENDING_BIDS,VENDOR_ACCEPTED,FULFILLMENT_STARTED,DELIVERED,CANCELLED,FAILED}';
+	trace text := '';
+	shape text := 'SELECT array_position(%L::%s[], status) || coalesce(winner, '''') FROM regress_app.typed';
+	now_at text;
+BEGIN
+	EXECUTE format('CREATE TABLE regress_app.typed (id %s PRIMARY KEY, shop text, status %s, winner varchar(20))', key_type, status_type);
+	shape := format(shape, words, status_type);
+	PERFORM vr_attach_orders('regress_app.typed', jsonb_build_object('order_id', 'id', 'retailer_id', 'shop',
+		'status', 'status', 'locked_vendor_id', 'winner', 'states', jsonb_object(ours, words)));
+	EXECUTE format('INSERT INTO regress_app.typed VALUES (%L, ''r'', %L)', key, words[1]);
+	EXECUTE format('UPDATE regress_app.typed SET status = %L', words[2]);
+	EXECUTE format('UPDATE regress_app.typed SET status = %L', words[3]);
+	PERFORM vr_broadcast(key, NULL);
+	EXECUTE shape INTO now_at; trace := trace || now_at || ' ';
+	PERFORM vr_accept(vr_routing_id(key), 'v1');
+	EXECUTE shape INTO now_at; trace := trace || now_at || ' ';
+	PERFORM vr_release(vr_routing_id(key), 'v1');
+	EXECUTE shape INTO now_at; trace := trace || now_at || ' ';
+	PERFORM vr_accept(vr_routing_id(key), 'v2');
+	EXECUTE format('UPDATE regress_app.typed SET status = %L', words[6]);
+	EXECUTE shape INTO now_at; trace := trace || now_at || ' ';
+	PERFORM vr_complete(vr_routing_id(key), 'DELIVERED');
+	EXECUTE shape INTO now_at; trace := trace || now_at;
+	RAISE EXCEPTION 'roll back' USING ERRCODE = 'UNDO0';
+EXCEPTION
+	WHEN SQLSTATE 'UNDO0' THEN RETURN trace;
+	WHEN OTHERS THEN RETURN trace || sqlstate || ': ' || sqlerrm;
+END $$;
+SELECT is(pg_temp.drive(key_type, status_type, words::text[], key), '4 5v1 4 6v2 7v2',
+	format('%s keys, a status that is %s', key_type, status_type))
+FROM (VALUES
+	(1, 'bigint', 'regress_app.word', '{new,checked,paid,open,won,packing,done,void,bad}', '9007199254740993'),
+	(2, 'uuid', 'varchar(12)', '{new,checked,paid,open,won,packing,done,void,bad}', '019a0000-0000-7000-8000-00000000abcd'),
+	(3, 'text', 'integer', '{0,1,2,3,4,5,6,7,-1}', 'Größe "1"; DROP TABLE x'),
+	(4, 'varchar(30)', 'smallint', '{0,1,2,3,4,5,6,7,8}', 'a'),
+	(5, 'integer', 'text', '{"Ä new","it''s","100%","o p e n","",f,g,h,i}', '-7'),
+	(6, 'numeric', 'name', '{new,checked,paid,open,won,packing,done,void,bad}', '12345678901234567890'),
+	-- the output of these is not what is written
+	(7, 'bigint', 'char(20)', '{new,checked,paid,open,won,packing,done,void,bad}', '8'),
+	(8, 'bigint', 'numeric(4,1)', '{0,1,2,3,4,5,6,7,8}', '9')
+) AS t (n, key_type, status_type, words, key) ORDER BY n;
+
+-- States that the application does not have ----------------------------------------------
+
+-- Would catch: a gap in the chain, a verb that fails because there is no word, an
+-- order that is over and offered all the same.
+CREATE FUNCTION pg_temp.without(absent text[], statement text, query text)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE pg_temp.attach(jsonb_build_object('states', (SELECT jsonb_object_agg(a, NULL) FROM unnest(absent) AS a)));
+	EXECUTE statement;
+	EXECUTE query INTO result;
+	RAISE EXCEPTION 'roll back' USING ERRCODE = 'UNDO0';
+EXCEPTION
+	WHEN SQLSTATE 'UNDO0' THEN RETURN result;
+	WHEN OTHERS THEN RETURN sqlstate;
+END $$;
+SELECT is(pg_temp.without(absent::text[], statement, query), expected, format('without %s: %s', absent, what))
+FROM (VALUES
+	(1, '{VALIDATED,CREDIT_RESERVED}', 'SELECT', $$SELECT string_agg(to_status, ' ' ORDER BY to_status) FROM vendor_routing.order_edges WHERE from_status = 'CREATED'$$,
+		'CANCELLED FAILED PENDING_BIDS', 'what led there leads on'),
+	(2, '{VALIDATED,CREDIT_RESERVED}', 'SELECT', $$SELECT count(*)::text FROM vendor_routing.order_edges WHERE 'VALIDATED' IN (from_status, to_status)$$,
+		'0', 'and has no edges'),
+	(3, '{VALIDATED,CREDIT_RESERVED}', $$INSERT INTO regress_app.orders (id) VALUES ('a'); SELECT vr_broadcast('a', NULL)$$,
+		$$SELECT pg_temp.stand('a')$$, 'PENDING_BIDS / PENDING', 'it is offered from CREATED on'),
+	(4, '{FULFILLMENT_STARTED}', $$UPDATE regress_app.orders SET status = 'DELIVERED' WHERE id = 'pair-VENDOR_ACCEPTED'$$,
+		$$SELECT pg_temp.stand('pair-VENDOR_ACCEPTED')$$, 'DELIVERED v1 / COMPLETED v1', 'from the vendor to the end'),
+	(5, '{VENDOR_ACCEPTED}', $$SELECT vr_accept(vr_routing_id('pair-PENDING_BIDS'), 'v1')$$,
+		$$SELECT pg_temp.stand('pair-PENDING_BIDS')$$, 'PENDING_BIDS v1 / LOCKED v1', 'a vendor can win'),
+	(6, '{PENDING_BIDS}', $$SELECT vr_broadcast('pair-CREDIT_RESERVED', NULL); SELECT vr_accept(vr_routing_id('pair-CREDIT_RESERVED'), 'v1')$$,
+		$$SELECT pg_temp.stand('pair-CREDIT_RESERVED')$$, 'VENDOR_ACCEPTED v1 / LOCKED v1', 'an order can be offered'),
+	(7, '{PENDING_BIDS}', $$SELECT vr_release(vr_routing_id('pair-VENDOR_ACCEPTED'), 'v1')$$,
+		$$SELECT locked_vendor_id FROM vendor_routing.routings WHERE order_id = 'pair-VENDOR_ACCEPTED'$$, NULL, 'a vendor can give it back'),
+	(8, '{PENDING_BIDS}', $$INSERT INTO regress_app.orders (id, status) VALUES ('a', 'CANCELLED'); SELECT vr_broadcast('a', NULL)$$,
+		'SELECT ''offered''', 'VR004', 'a cancelled order is not offered'),
+	(9, '{PENDING_BIDS}', $$INSERT INTO regress_app.orders (id, status) VALUES ('a', 'DELIVERED'); SELECT vr_broadcast('a', NULL)$$,
+		'SELECT ''offered''', 'VR004', 'a delivered order is not offered'),
+	(10, '{CANCELLED}', $$SELECT vr_cancel(vr_routing_id('pair-PENDING_BIDS'))$$,
+		$$SELECT pg_temp.stand('pair-PENDING_BIDS')$$, 'PENDING_BIDS / CANCELLED', 'vr_cancel leaves the row'),
+	(11, '{CANCELLED}', $$DELETE FROM regress_app.orders WHERE id = 'pair-VENDOR_ACCEPTED'$$,
+		$$SELECT pg_temp.stand('pair-VENDOR_ACCEPTED')$$, 'gone / CANCELLED v1', 'a row can be deleted')
+) AS t (n, absent, statement, query, expected, what) ORDER BY n;
+
+-- What the verbs do to the row -------------------------------------------------------------
+
+-- Would catch: a verb that leaves the row behind.
+SELECT is(pg_temp.would(statement, format('SELECT pg_temp.stand(%L)', 'pair-' || state)), expected, statement)
+FROM (VALUES
+	(1, 'CREDIT_RESERVED', $$SELECT vr_broadcast('pair-CREDIT_RESERVED', NULL)$$, 'PENDING_BIDS / PENDING'),
+	(2, 'PENDING_BIDS', $$SELECT vr_broadcast('pair-PENDING_BIDS', NULL)$$, 'PENDING_BIDS / PENDING'),
+	(3, 'PENDING_BIDS', $$SELECT vr_accept(vr_routing_id('pair-PENDING_BIDS'), 'v2')$$, 'VENDOR_ACCEPTED v2 / LOCKED v2'),
+	(4, 'PENDING_BIDS', $$SELECT vr_assign(vr_routing_id('pair-PENDING_BIDS'), 'v3', 'dispatcher')$$, 'VENDOR_ACCEPTED v3 / LOCKED v3'),
+	(5, 'PENDING_BIDS', $$SELECT vr_cancel(vr_routing_id('pair-PENDING_BIDS'))$$, 'CANCELLED / CANCELLED'),
+	(6, 'PENDING_BIDS', $$SELECT count(vr_respond(vr_routing_id('pair-PENDING_BIDS'), v, 'REJECT')) FROM unnest('{v1,v2,v3}'::text[]) AS v$$,
+		'PENDING_BIDS / EXHAUSTED'),
+	(7, 'PENDING_BIDS', $$SELECT count(vr_respond(vr_routing_id('pair-PENDING_BIDS'), v, 'REJECT')) FROM unnest('{v1,v2,v3}'::text[]) AS v;
+		SELECT vr_retry(vr_routing_id('pair-PENDING_BIDS'))$$, 'PENDING_BIDS / PENDING'),
+	(8, 'PENDING_BIDS', $$SELECT count(vr_respond(vr_routing_id('pair-PENDING_BIDS'), v, 'REJECT')) FROM unnest('{v1,v2,v3}'::text[]) AS v;
+		INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified) VALUES ('v4', 'Four', true);
+		SELECT vr_assign(vr_routing_id('pair-PENDING_BIDS'), 'v4', 'dispatcher')$$, 'VENDOR_ACCEPTED v4 / LOCKED v4'),
+	(9, 'PENDING_BIDS', $$SELECT pg_temp.let_expire('pair-PENDING_BIDS'); SELECT vr_timeout(vr_routing_id('pair-PENDING_BIDS'))$$, 'FAILED / EXPIRED'),
+	(10, 'PENDING_BIDS', $$SELECT pg_temp.let_expire('pair-PENDING_BIDS'); SELECT vr_tick()$$, 'FAILED / EXPIRED'),
+	(11, 'PENDING_BIDS', $$SELECT pg_temp.let_expire('pair-PENDING_BIDS'); SELECT vr_tick(); SELECT vr_retry(vr_routing_id('pair-PENDING_BIDS'))$$,
+		'PENDING_BIDS / PENDING'),
+	(12, 'PENDING_BIDS', $$SELECT pg_temp.let_expire('pair-PENDING_BIDS'); SELECT vr_tick(); SELECT vr_cancel(vr_routing_id('pair-PENDING_BIDS'))$$,
+		'CANCELLED / CANCELLED'),
+	(13, 'VENDOR_ACCEPTED', $$SELECT vr_release(vr_routing_id('pair-VENDOR_ACCEPTED'), 'v1')$$, 'PENDING_BIDS / PENDING'),
+	(14, 'VENDOR_ACCEPTED', $$SELECT vr_release(vr_routing_id('pair-VENDOR_ACCEPTED'), 'v1'); SELECT vr_accept(vr_routing_id('pair-VENDOR_ACCEPTED'), 'v2')$$,
+		'VENDOR_ACCEPTED v2 / LOCKED v2'),
+	(15, 'VENDOR_ACCEPTED', $$SELECT vr_cancel(vr_routing_id('pair-VENDOR_ACCEPTED'))$$, 'CANCELLED v1 / CANCELLED v1'),
+	(16, 'VENDOR_ACCEPTED', $$SELECT vr_complete(vr_routing_id('pair-VENDOR_ACCEPTED'), 'DELIVERED')$$, 'DELIVERED v1 / COMPLETED v1'),
+	(17, 'VENDOR_ACCEPTED', $$SELECT vr_complete(vr_routing_id('pair-VENDOR_ACCEPTED'), 'FAILED')$$, 'FAILED v1 / COMPLETED v1'),
+	(18, 'FULFILLMENT_STARTED', $$SELECT vr_complete(vr_routing_id('pair-FULFILLMENT_STARTED'), 'DELIVERED')$$, 'DELIVERED v1 / COMPLETED v1'),
+	(19, 'FULFILLMENT_STARTED', $$SELECT vr_release(vr_routing_id('pair-FULFILLMENT_STARTED'), 'v1')$$, 'PENDING_BIDS / PENDING'),
+	-- the second call changes nothing, and is no error
+	(20, 'PENDING_BIDS', $$SELECT vr_accept(vr_routing_id('pair-PENDING_BIDS'), 'v2'); SELECT vr_accept(vr_routing_id('pair-PENDING_BIDS'), 'v2')$$,
+		'VENDOR_ACCEPTED v2 / LOCKED v2'),
+	(21, 'PENDING_BIDS', $$SELECT vr_accept(vr_routing_id('pair-PENDING_BIDS'), 'v2'); SELECT vr_accept(vr_routing_id('pair-PENDING_BIDS'), 'v1')$$,
+		'VENDOR_ACCEPTED v2 / LOCKED v2'),
+	(22, 'FULFILLMENT_STARTED', $$SELECT vr_accept(vr_routing_id('pair-FULFILLMENT_STARTED'), 'v1'); SELECT vr_broadcast('pair-FULFILLMENT_STARTED', NULL)$$,
+		'FULFILLMENT_STARTED v1 / LOCKED v1'),
+	(23, 'CANCELLED', $$SELECT vr_cancel(vr_routing_id('pair-CANCELLED')); SELECT vr_broadcast('pair-CANCELLED', NULL)$$, 'CANCELLED v1 / CANCELLED v1'),
+	(24, 'DELIVERED', $$SELECT vr_complete(vr_routing_id('pair-DELIVERED'), 'DELIVERED'); SELECT vr_accept(vr_routing_id('pair-DELIVERED'), 'v1')$$,
+		'DELIVERED v1 / COMPLETED v1'),
+	(25, 'PENDING_BIDS', $$SELECT vr_tick(); SELECT vr_timeout(vr_routing_id('pair-PENDING_BIDS'))$$, 'PENDING_BIDS / PENDING')
+) AS t (n, state, statement, expected) ORDER BY n;
+
+-- What the application does to the routing ---------------------------------------------------
+
+-- Would catch: a vendor that keeps an order, its load or its offer after the application let go of it.
+SELECT is(pg_temp.would(statement, format($$SELECT pg_temp.stand(%1$L) || ', '
+		|| (SELECT count(*) FROM vendor_routing.responses WHERE routing_id = vr_routing_id(%1$L) AND response IS NULL
+			AND (SELECT status FROM vendor_routing.routings WHERE order_id = %1$L) = 'PENDING') || ' open, '
+		|| (SELECT count(*) FROM vr_cancellations WHERE order_id = %1$L AND reason = 'ORDER_CANCELLED') || ' told'
+		|| (SELECT string_agg(', load ' || current_orders, '') FROM vendor_routing.vendors WHERE vendor_id = 'v1')$$, 'pair-' || state)),
+	expected, statement)
+FROM (VALUES
+	(0, 'PENDING_BIDS', 'SELECT', 'PENDING_BIDS / PENDING, 3 open, 0 told, load 2'),
+	(1, 'PENDING_BIDS', $$UPDATE regress_app.orders SET status = 'CANCELLED' WHERE id = 'pair-PENDING_BIDS'$$,
+		'CANCELLED / CANCELLED, 0 open, 3 told, load 2'),
+	(2, 'VENDOR_ACCEPTED', $$UPDATE regress_app.orders SET status = 'CANCELLED' WHERE id = 'pair-VENDOR_ACCEPTED'$$,
+		'CANCELLED v1 / CANCELLED v1, 0 open, 1 told, load 1'),
+	(3, 'PENDING_BIDS', $$UPDATE regress_app.orders SET status = 'FAILED' WHERE id = 'pair-PENDING_BIDS'$$,
+		'FAILED / CANCELLED, 0 open, 3 told, load 2'),
+	(4, 'FULFILLMENT_STARTED', $$UPDATE regress_app.orders SET status = 'FAILED' WHERE id = 'pair-FULFILLMENT_STARTED'$$,
+		'FAILED v1 / COMPLETED v1, 0 open, 0 told, load 1'),
+	(5, 'FULFILLMENT_STARTED', $$UPDATE regress_app.orders SET status = 'DELIVERED' WHERE id = 'pair-FULFILLMENT_STARTED'$$,
+		'DELIVERED v1 / COMPLETED v1, 0 open, 0 told, load 1'),
+	(6, 'PENDING_BIDS', $$DELETE FROM regress_app.orders WHERE id = 'pair-PENDING_BIDS'$$, 'gone / CANCELLED, 0 open, 3 told, load 2'),
+	(7, 'VENDOR_ACCEPTED', $$DELETE FROM regress_app.orders WHERE id = 'pair-VENDOR_ACCEPTED'$$, 'gone / CANCELLED v1, 0 open, 1 told, load 1'),
+	(8, 'DELIVERED', $$DELETE FROM regress_app.orders WHERE id = 'pair-DELIVERED'$$, 'gone / COMPLETED v1, 0 open, 0 told, load 2'),
+	(9, 'PENDING_BIDS', 'TRUNCATE regress_app.orders', 'gone / CANCELLED, 0 open, 3 told, load 0'),
+	(10, 'FULFILLMENT_STARTED', 'TRUNCATE regress_app.orders', 'gone / CANCELLED v1, 0 open, 1 told, load 0'),
+	(11, 'DELIVERED', 'TRUNCATE regress_app.orders', 'gone / COMPLETED v1, 0 open, 0 told, load 0')
+) AS t (n, state, statement, expected) ORDER BY n;
+-- Would catch: an order that comes back under the id of one that is over.
+SELECT is(pg_temp.would($$DELETE FROM regress_app.orders WHERE id = 'pair-PENDING_BIDS';
+	INSERT INTO regress_app.orders (id, status) VALUES ('pair-PENDING_BIDS', 'CREDIT_RESERVED')$$, 'SELECT ''taken'''),
+	'VR004', 'the id of an order that was offered is not used again');
+
+-- Errors --------------------------------------------------------------------------------------
+
+SELECT is(left(pg_temp.tries(statement), 5), expected, statement)
+FROM (VALUES
+	(1, $$SELECT vr_broadcast('nowhere', 'r')$$, 'VR003'), (2, $$SELECT vr_broadcast('pair-CREATED', NULL)$$, 'VR004'),
+	(3, $$SELECT vr_broadcast('pair-VALIDATED', NULL)$$, 'VR004'),
+	(4, $$SELECT vr_accept(vr_routing_id('pair-CREATED'), 'v1')$$, 'VR001'),
+	(5, $$SELECT vr_cancel(vr_routing_id('pair-DELIVERED'))$$, 'VR004')
+) AS t (n, statement, expected) ORDER BY n;
+SELECT is((SELECT reason FROM vr_accept(vr_routing_id('pair-CANCELLED'), 'v2')), 'CANCELLED', 'a cancelled order is not won');
+
+-- The application's transaction --------------------------------------------------------------------
+
+-- Would catch: half of a win that was rolled back.
+SAVEPOINT application;
+SELECT is((SELECT reason FROM vr_accept(vr_routing_id('pair-PENDING_BIDS'), 'v1')), 'LOCKED', 'a win');
+UPDATE regress_app.orders SET note = 'paid' WHERE id = 'pair-PENDING_BIDS';
+SAVEPOINT inner_one;
+UPDATE regress_app.orders SET status = 'FULFILLMENT_STARTED' WHERE id = 'pair-PENDING_BIDS';
+ROLLBACK TO inner_one;
+SELECT is(pg_temp.stand('pair-PENDING_BIDS'), 'VENDOR_ACCEPTED v1 / LOCKED v1', 'the inner savepoint gives the status back');
+ROLLBACK TO application;
+SELECT is(pg_temp.stand('pair-PENDING_BIDS'), 'PENDING_BIDS / PENDING', 'the outer one the win');
+SELECT is((SELECT reason FROM vr_accept(vr_routing_id('pair-PENDING_BIDS'), 'v2')), 'LOCKED', 'and another can win');
+SELECT is(pg_temp.stand('pair-PENDING_BIDS'), 'VENDOR_ACCEPTED v2 / LOCKED v2', 'on both sides');
+
+-- Offered by itself ------------------------------------------------------------------------------------
+
+SELECT is(pg_temp.tries(pg_temp.attach('{"auto_broadcast": true, "amount": "total"}')), '', 'attached, to be offered by itself');
+INSERT INTO regress_app.orders (id, total, status) VALUES ('auto-1', 12.5, 'CREDIT_RESERVED'), ('auto-2', 1, 'VALIDATED'), ('auto-3', 1, 'CREATED');
+UPDATE regress_app.orders SET status = 'CREDIT_RESERVED' WHERE id = 'auto-2';
+SELECT is(pg_temp.stand(id), expected, id)
+FROM (VALUES ('auto-1', 'PENDING_BIDS / PENDING'), ('auto-2', 'PENDING_BIDS / PENDING'), ('auto-3', 'CREATED / never offered')) AS t (id, expected);
+SELECT is((SELECT ARRAY[retailer_id, amount::text] FROM vendor_routing.routings WHERE order_id = 'auto-1'), ARRAY['shop', '12.5'],
+	'with what its row says');
+INSERT INTO regress_app.orders (id, total, status) SELECT 'many-' || i, i, 'VALIDATED' FROM generate_series(1, 100) AS i;
+UPDATE regress_app.orders SET status = 'CREDIT_RESERVED' WHERE id LIKE 'many-%';
+SELECT is((SELECT count(*) FROM regress_app.orders AS o JOIN vendor_routing.routings AS t ON t.order_id = o.id
+		WHERE o.id LIKE 'many-%' AND o.status = 'PENDING_BIDS' AND t.status = 'PENDING' AND t.amount = o.total),
+	100::bigint, 'a hundred in one UPDATE');
+UPDATE regress_app.orders SET status = 'CANCELLED' WHERE id LIKE 'many-%';
+SELECT is((SELECT count(*) FROM vendor_routing.routings WHERE order_id LIKE 'many-%' AND status = 'CANCELLED'),
+	100::bigint, 'and cancelled in one');
+SET LOCAL client_min_messages = error;
+UPDATE vendor_routing.vendors SET is_active = false;
+INSERT INTO regress_app.orders (id, status) VALUES ('nobody', 'CREDIT_RESERVED');
+UPDATE vendor_routing.vendors SET is_active = true;
+SET LOCAL client_min_messages = warning;
+SELECT is(pg_temp.stand('nobody'), 'CREDIT_RESERVED / never offered', 'nobody is eligible: the order stays');
+SELECT is(pg_temp.would($$SELECT vr_broadcast('nobody', NULL)$$, $$SELECT pg_temp.stand('nobody')$$), 'PENDING_BIDS / PENDING',
+	'and can be offered later');
+
+-- Would catch: a trigger of the application's that takes an order further, and the
+-- change before it that is judged afterwards, as if it were the last.
+CREATE FUNCTION regress_app.go_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.status = 'VALIDATED' THEN
+		UPDATE regress_app.orders SET status = 'CREDIT_RESERVED' WHERE id = NEW.id;
+	ELSIF NEW.status = 'CREDIT_RESERVED' AND NEW.note = 'no credit' THEN
+		UPDATE regress_app.orders SET status = 'FAILED' WHERE id = NEW.id;
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER app_go_on AFTER UPDATE ON regress_app.orders FOR EACH ROW EXECUTE FUNCTION regress_app.go_on();
+SELECT is(pg_temp.would($$UPDATE regress_app.orders SET status = 'VALIDATED' WHERE id = 'auto-3'$$, $$SELECT pg_temp.stand('auto-3')$$),
+	'PENDING_BIDS / PENDING', 'a trigger takes the order on');
+SELECT is(pg_temp.would($$UPDATE regress_app.orders SET status = 'VALIDATED', note = 'no credit' WHERE id = 'auto-3'$$,
+	$$SELECT pg_temp.stand('auto-3')$$), 'FAILED / never offered', 'an order that a trigger has ended is not offered');
+DROP TRIGGER app_go_on ON regress_app.orders;
+
+-- Would catch: a win that the row does not show, and nobody notices.
+CREATE FUNCTION regress_app.keep() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	NEW.status := OLD.status;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER keep BEFORE UPDATE ON regress_app.orders FOR EACH ROW EXECUTE FUNCTION regress_app.keep();
+SELECT isnt(pg_temp.would($$SELECT vr_accept(vr_routing_id('auto-1'), 'v1')$$, $$SELECT pg_temp.stand('auto-1')$$),
+	'PENDING_BIDS v1 / LOCKED v1', 'a trigger cannot take back the status alone');
+SELECT isnt(pg_temp.would($$SELECT vr_attach_orders('regress_app.orders', '{"order_id": "id", "retailer_id": "shop", "status": "status"}');
+	SELECT vr_accept(vr_routing_id('auto-1'), 'v1')$$, $$SELECT pg_temp.stand('auto-1')$$),
+	'PENDING_BIDS / LOCKED v1', 'nor where no winner is mapped');
+DROP TRIGGER keep ON regress_app.orders;
+CREATE TABLE regress_app.elsewhere (n int);
+INSERT INTO regress_app.elsewhere VALUES (1);
+CREATE RULE elsewhere AS ON UPDATE TO regress_app.orders DO INSTEAD UPDATE regress_app.elsewhere SET n = n + 1;
+SELECT isnt(pg_temp.would($$SELECT vr_accept(vr_routing_id('auto-1'), 'v1')$$, $$SELECT pg_temp.stand('auto-1')$$),
+	'PENDING_BIDS / LOCKED v1', 'nor can a rule write elsewhere');
+DROP RULE elsewhere ON regress_app.orders;
+
+-- One order, one routing ---------------------------------------------------------------------------------
+
+-- Would catch: two winners of one order, under two spellings of its id.
+CREATE COLLATION regress_app.any_case (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false);
+CREATE FUNCTION pg_temp.spelled(key_type text, key text, other text)
+RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('CREATE TABLE regress_app.spelled (id %s PRIMARY KEY, shop text, status text, winner text)', key_type);
+	EXECUTE pg_temp.attach('{"auto_broadcast": true}', 'regress_app.spelled');
+	EXECUTE format('INSERT INTO regress_app.spelled VALUES (%L, ''r'', ''CREDIT_RESERVED'')', key);
+	PERFORM vr_broadcast(other, NULL);
+	RAISE EXCEPTION 'offered twice' USING ERRCODE = 'UNDO0';
+EXCEPTION WHEN OTHERS THEN
+	RETURN sqlstate;
+END $$;
+SELECT is(pg_temp.spelled(key_type, key, other), 'VR003', format('%s: %s is not %s', key_type, left(other, 40), left(key, 40)))
+FROM (VALUES ('bigint', '1', '01'), ('bigint', '1', ' +1'), ('numeric', '1', '1.0'),
+	('uuid', '019a0000-0000-7000-8000-00000000abcd', '{019A0000-0000-7000-8000-00000000ABCD}'),
+	('text COLLATE regress_app.any_case', 'a', 'A'), ('name', repeat('x', 63), repeat('x', 70))) AS t (key_type, key, other);
+
+-- Partitions ----------------------------------------------------------------------------------------------
+
+-- Would catch: a row that is looked for in one partition only, an id that changes
+-- because the change is a DELETE and an INSERT.
+CREATE TABLE regress_app.parted (winner text, id bigint PRIMARY KEY, shop text, status text) PARTITION BY HASH (id);
+CREATE TABLE regress_app.parted_0 PARTITION OF regress_app.parted FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+CREATE TABLE regress_app.parted_1 (status text, gone int, shop text, id bigint NOT NULL, winner text);
+ALTER TABLE regress_app.parted_1 DROP COLUMN gone;
+ALTER TABLE regress_app.parted ATTACH PARTITION regress_app.parted_1 FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+CREATE TABLE regress_app.parted_2 PARTITION OF regress_app.parted FOR VALUES WITH (MODULUS 3, REMAINDER 2);
+SELECT is(pg_temp.tries(pg_temp.attach('{"auto_broadcast": true}', 'regress_app.parted')), '', 'a partitioned table');
+INSERT INTO regress_app.parted (id, shop, status) SELECT i, 'r', 'CREDIT_RESERVED' FROM generate_series(1, 30) AS i;
+SELECT is((SELECT count(DISTINCT tableoid) || ' ' || count(*) FILTER (WHERE status = 'PENDING_BIDS') FROM regress_app.parted), '3 30',
+	'offered in each partition');
+SELECT count(*) FROM generate_series(1, 30) AS i, vr_accept(vr_routing_id(i::text), 'v' || i % 3 + 1) \g /dev/null
+SELECT is((SELECT count(*) FROM regress_app.parted WHERE status = 'VENDOR_ACCEPTED' AND winner = 'v' || id % 3 + 1), 30::bigint,
+	'won in each partition');
+UPDATE regress_app.parted SET status = 'FULFILLMENT_STARTED';
+SELECT is((SELECT string_agg(DISTINCT pg_temp.would(format('UPDATE regress_app.parted SET id = id + 1000 WHERE id = %s', id),
+		'SELECT ''changed'''), ' ') FROM regress_app.parted), 'VR004', 'no order gets another id, nor another partition');
+UPDATE regress_app.parted SET status = 'DELIVERED' WHERE id <= 10;
+UPDATE regress_app.parted_1 SET status = 'CANCELLED' WHERE id > 10;
+DELETE FROM regress_app.parted WHERE id > 20 AND tableoid = 'regress_app.parted_2'::regclass;
+SELECT is_empty($$SELECT t.order_id, t.status, o.status FROM vendor_routing.routings AS t
+	LEFT JOIN regress_app.parted AS o ON o.id::text = t.order_id WHERE t.order_id ~ '^\d+$' AND t.status <>
+	CASE coalesce(o.status, 'CANCELLED') WHEN 'DELIVERED' THEN 'COMPLETED' WHEN 'CANCELLED' THEN 'CANCELLED' ELSE 'LOCKED' END$$,
+	'delivered, cancelled and deleted in each partition');
+UPDATE regress_app.parted SET status = 'DELIVERED' WHERE status = 'FULFILLMENT_STARTED';
+
+-- Whose rights -----------------------------------------------------------------------------------------------
+
+-- What ran as whom.
+CREATE TABLE regress_app.audit (what text, who name DEFAULT current_user);
+GRANT INSERT, SELECT ON regress_app.audit TO PUBLIC;
+GRANT EXECUTE ON FUNCTION vr_broadcast, vr_accept, vr_routing_id TO regress_vr_owner, regress_vr_clerk;
+CREATE FUNCTION pg_temp.audited()
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	SELECT string_agg(DISTINCT what || ' as ' || who, ', ') INTO result FROM regress_app.audit;
+	DELETE FROM regress_app.audit;
+	RETURN result;
+END $$;
+
+-- Would catch: a trigger of the application's that does not find its names, or has
+-- the rights of a vendor, or of ours.
+CREATE FUNCTION regress_app.note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO audit VALUES ('status ' || NEW.status);
+	RETURN NEW;
+END $$;
+ALTER FUNCTION regress_app.note OWNER TO regress_vr_owner;
+INSERT INTO regress_app.theirs (id, status) VALUES ('theirs-1', 'CREDIT_RESERVED'), ('theirs-2', 'CREDIT_RESERVED');
+CREATE TRIGGER note BEFORE UPDATE ON regress_app.theirs FOR EACH ROW EXECUTE FUNCTION regress_app.note();
+SELECT is(pg_temp.tries(pg_temp.attach(relation => 'regress_app.theirs'), path => 'regress_app, public'), '', 'a table of an ordinary role');
+SELECT is(pg_temp.tries($$SELECT created FROM public.vr_broadcast('theirs-1', NULL)$$, 'regress_vr_clerk', 'pg_catalog'), 'true',
+	'a clerk without a right on it offers an order');
+SELECT is(pg_temp.audited(), 'status PENDING_BIDS as regress_vr_owner', 'a trigger runs as the owner of the table, and finds its names');
+
+-- Would catch: a caller whose search_path puts code of its own into that trigger.
+CREATE SCHEMA regress_trap AUTHORIZATION regress_vr_clerk;
+GRANT USAGE ON SCHEMA regress_trap TO PUBLIC;
+CREATE FUNCTION regress_trap.upper(text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO regress_app.audit VALUES ('a function of the clerk''s');
+	RETURN $1;
+END $$;
+CREATE FUNCTION regress_app.shout() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	NEW.note := upper('won');
+	RETURN NEW;
+END $$;
+DROP TRIGGER note ON regress_app.theirs;
+CREATE TRIGGER shout BEFORE UPDATE ON regress_app.theirs FOR EACH ROW EXECUTE FUNCTION regress_app.shout();
+SELECT is(pg_temp.tries($$SELECT reason FROM public.vr_accept(public.vr_routing_id('theirs-1'), 'v1')$$,
+	'regress_vr_clerk', 'regress_trap, pg_catalog'), 'LOCKED', 'a clerk with a trap in its search_path');
+SELECT is(pg_temp.audited(), NULL, 'does not get code of its own run as the owner');
+DROP TRIGGER shout ON regress_app.theirs;
+
+-- Would catch: code of the owner's that runs as whoever calls, or with our rights:
+-- checks of a domain inside another type, predicates of indexes, and triggers that
+-- are put off until the rights have changed back.
+SELECT is(pg_temp.tries($$SELECT created FROM vr_broadcast('theirs-2', NULL)$$), 'true', 'an order that is due soon');
+CREATE FUNCTION regress_app.later() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO regress_app.audit VALUES ('a deferred trigger');
+	RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER later AFTER UPDATE ON regress_app.theirs DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW EXECUTE FUNCTION regress_app.later();
+SELECT pg_temp.let_expire('theirs-2') \g /dev/null
+SET LOCAL client_min_messages = error;
+SELECT count(*) FROM vr_tick() \g /dev/null
+SET LOCAL client_min_messages = warning;
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT isnt(pg_temp.audited(), 'a deferred trigger as ' || current_user, 'a deferred trigger of the owner''s does not run as the caller of vr_tick');
+DROP TRIGGER later ON regress_app.theirs;
+
+CREATE FUNCTION regress_app.ok(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	PERFORM regress_app.ok_writes();
+	RETURN true;
+END $$;
+CREATE FUNCTION regress_app.ok_writes() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO regress_app.audit VALUES ('ok()');
+END $$;
+CREATE DOMAIN regress_app.checked AS text CHECK (regress_app.ok(VALUE));
+-- Attached by its owner; offered by a clerk.
+CREATE FUNCTION pg_temp.sneak(columns text, difference jsonb)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE format('CREATE TABLE regress_app.sneaky (%s)', columns);
+	EXECUTE 'ALTER TABLE regress_app.sneaky OWNER TO regress_vr_owner';
+	INSERT INTO regress_app.sneaky (id, status) VALUES ('{a}', 'CREDIT_RESERVED');
+	result := pg_temp.tries(pg_temp.attach(difference, 'regress_app.sneaky'), 'regress_vr_owner');
+	IF result <> '' THEN
+		RAISE EXCEPTION 'roll back' USING ERRCODE = 'UNDO0';
+	END IF;
+	-- an entry of the cache of relations does not keep its predicate
+	EXECUTE 'ALTER TABLE regress_app.sneaky ADD COLUMN more int';
+	DELETE FROM regress_app.audit;
+	result := pg_temp.tries($s$SELECT created FROM vr_broadcast('{a}', NULL)$s$, 'regress_vr_clerk');
+	result := result || coalesce(' ' || (SELECT string_agg(DISTINCT what || ' as ' || who, ', ') FROM regress_app.audit
+		WHERE who <> 'regress_vr_owner'), '');
+	RAISE EXCEPTION 'roll back' USING ERRCODE = 'UNDO0';
+EXCEPTION
+	WHEN SQLSTATE 'UNDO0' THEN RETURN result;
+	WHEN OTHERS THEN RETURN sqlstate || ': ' || sqlerrm;
+END $$;
+SELECT is(left(pg_temp.sneak(columns, difference::jsonb), 5), expected, what)
+FROM (VALUES
+	('id regress_app.checked PRIMARY KEY, shop text DEFAULT ''r'', status text, winner text', '{}', 'true', 'a key that is of a domain'),
+	('id regress_app.checked[] PRIMARY KEY, shop text DEFAULT ''r'', status text, winner text', '{}', '0A000', 'a key that is an array of a domain'),
+	('id text PRIMARY KEY, shop text DEFAULT ''r'', status text, winner text, x regress_app.checked[]',
+		'{"product": {"column": "x", "equals": "{y}"}}', '0A000', 'a constant that is compared with an array of a domain'),
+	('id text, shop text DEFAULT ''r'', status text, winner text, UNIQUE (id), EXCLUDE (id WITH =) WHERE (regress_app.ok(''x''))', '{}',
+		'true', 'the predicate of a constraint'),
+	('id text PRIMARY KEY, shop text DEFAULT ''r'', status regress_app.checked, winner regress_app.checked', '{}',
+		'true', 'a status and a winner that are of a domain')
+) AS t (columns, difference, expected, what);
+-- A partial index comes before the primary key.
+CREATE FUNCTION pg_temp.sneak_index()
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	CREATE TABLE regress_app.sneaky (id text, shop text DEFAULT 'r', status text, winner text);
+	CREATE UNIQUE INDEX ON regress_app.sneaky (id) WHERE regress_app.ok('x');
+	ALTER TABLE regress_app.sneaky ADD PRIMARY KEY (id);
+	ALTER TABLE regress_app.sneaky OWNER TO regress_vr_owner;
+	INSERT INTO regress_app.sneaky (id, status) VALUES ('a', 'CREDIT_RESERVED');
+	PERFORM pg_temp.tries(pg_temp.attach(relation => 'regress_app.sneaky'), 'regress_vr_owner');
+	ALTER TABLE regress_app.sneaky ADD COLUMN more int;
+	ALTER INDEX regress_app.sneaky_id_idx SET (fillfactor = 90);
+	DELETE FROM regress_app.audit;
+	result := pg_temp.tries($s$SELECT created FROM vr_broadcast('a', NULL)$s$, 'regress_vr_clerk');
+	result := result || coalesce(' ' || (SELECT string_agg(DISTINCT what || ' as ' || who, ', ') FROM regress_app.audit
+		WHERE who <> 'regress_vr_owner'), '');
+	RAISE EXCEPTION 'roll back' USING ERRCODE = 'UNDO0';
+EXCEPTION
+	WHEN SQLSTATE 'UNDO0' THEN RETURN result;
+	WHEN OTHERS THEN RETURN sqlstate || ': ' || sqlerrm;
+END $$;
+SELECT is(pg_temp.sneak_index(), 'true', 'the predicate of an index');
+
+-- Detached -----------------------------------------------------------------------------------------------------
+
+-- Would catch: a trigger or an edge that stays, a routing that goes.
+SELECT is(pg_temp.tries(pg_temp.attach('{"auto_broadcast": true}')), '', 'the first table again');
+INSERT INTO regress_app.orders (id, status) VALUES ('last-1', 'CREDIT_RESERVED');
+SELECT is(vr_detach_orders(), true, 'detached');
+SELECT is((SELECT count(*) FROM vr_attachments) + (SELECT count(*) FROM vendor_routing.order_edges)
+	+ (SELECT count(*) FROM pg_trigger WHERE tgfoid = 'vendor_routing.sync_orders'::regproc), 0::bigint, 'nothing of it is left');
+INSERT INTO regress_app.orders (id, status) VALUES ('last-2', 'CREDIT_RESERVED');
+SELECT is(pg_temp.stand('last-2'), 'CREDIT_RESERVED / never offered', 'a new order is not offered');
+SELECT is((SELECT reason FROM vr_accept(vr_routing_id('last-1'), 'v1')), 'LOCKED', 'one that was offered can be won');
+SELECT is(pg_temp.stand('last-1'), 'PENDING_BIDS / LOCKED v1', 'and its row is let alone');
+UPDATE regress_app.orders SET status = 'anything' WHERE id = 'last-1';
+DELETE FROM regress_app.orders WHERE id LIKE 'auto%';
+SELECT is(pg_temp.stand('auto-1'), 'gone / PENDING', 'a row that is deleted leaves the routing alone');
+
+-- All in all ----------------------------------------------------------------------------------------------------
+
+SELECT is_empty('SELECT * FROM vr_check()', 'vr_check() finds nothing wrong after all this');
+
+SELECT * FROM finish();
+ROLLBACK;
