@@ -58,6 +58,28 @@ SELECT reason FROM vr_accept(vr_routing_id('i-10'), 'i1');
 UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s' WHERE order_id IN ('i-6', 'i-7', 'i-10');
 SELECT processed FROM vr_tick();
 SELECT processed FROM vr_tick();
+
+-- a serialization failure is passed on, and leaves the session as it was: the tick
+-- rolls its own subtransaction back before
+CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'conflict' USING ERRCODE = 'serialization_failure';
+END $$;
+UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s' WHERE order_id = 'i-10';
+CREATE TRIGGER conflict BEFORE UPDATE ON vendor_routing.routings
+	FOR EACH ROW EXECUTE FUNCTION conflict();
+SELECT processed FROM vr_tick();
+SELECT 'the session goes on';
+DO $$
+BEGIN
+	PERFORM vr_tick();
+EXCEPTION WHEN serialization_failure THEN
+	RAISE NOTICE 'caught';
+END $$;
+SELECT 'the session goes on';
+DROP TRIGGER conflict ON vendor_routing.routings;
+SELECT processed, failed FROM vr_tick();
+
 \set VERBOSITY sqlstate
 SELECT vr_tick(0);
 SELECT vr_tick(NULL);
@@ -67,6 +89,7 @@ SELECT vr_tick();
 ROLLBACK;
 \set VERBOSITY default
 DROP FUNCTION not_this_one();
+DROP FUNCTION conflict();
 DROP PROCEDURE offers_over(text);
 UPDATE vendor_routing.vendors SET is_active = false WHERE vendor_id ~ '^i\d$';
 UPDATE vendor_routing.vendors SET is_active = vendor_id <> 'v11' WHERE vendor_id ~ '^v\d';

@@ -228,16 +228,43 @@ load_all(Oid relation, const Jsonb *mapping, const VrField *fields,
 }
 
 /*
- * Writes a batch to the registry.
+ * Writes rows to the registry.  What a constraint of it says of them is for who may
+ * read it, not for everybody who may write the attached table.
  */
 static void
-write_batch(const Jsonb *rows, const List *mapped, void *arg)
+write_rows(const Jsonb *rows, const List *columns)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	VrSpi		spi;
 
 	vr_spi_begin(&spi);
-	vr_vendors_mirror(rows, mapped, vr_now());
+	PG_TRY();
+	{
+		vr_vendors_mirror(rows, columns, vr_now());
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+			ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+		{
+			error->detail = "A row of the attached table cannot be a vendor as it is.";
+			error->context = NULL;
+		}
+		ReThrowError(error);
+	}
+	PG_END_TRY();
 	vr_spi_end(&spi);
+}
+
+static void
+write_batch(const Jsonb *rows, const List *mapped, void *arg)
+{
+	write_rows(rows, mapped);
 }
 
 /*
@@ -305,7 +332,6 @@ sync_row(const VrField *fields, HeapTuple row, TupleDesc tupdesc, bool is_new)
 	JsonbParseState *state = NULL;
 	List	   *columns = mapped_columns(fields);
 	Jsonb	   *rows;
-	VrSpi		spi;
 
 	/* A vendor that comes back is active again. */
 	if (is_new)
@@ -314,9 +340,7 @@ sync_row(const VrField *fields, HeapTuple row, TupleDesc tupdesc, bool is_new)
 	push_row(&state, fields, row, tupdesc);
 	rows = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 
-	vr_spi_begin(&spi);
-	vr_vendors_mirror(rows, columns, vr_now());
-	vr_spi_end(&spi);
+	write_rows(rows, columns);
 }
 
 /*

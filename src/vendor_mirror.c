@@ -91,7 +91,11 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 		SET("min_order_amount") ","
 		SET("latitude") ","
 		SET("longitude") ","
-		SET("service_radius_km") ","
+		/* One set by hand has no meaning without a place. */
+		"     service_radius_km = CASE WHEN 'service_radius_km' = ANY ($2)"
+		"      OR ('latitude' = ANY ($2) OR 'longitude' = ANY ($2))"
+		"       AND excluded.latitude IS NULL"
+		"      THEN excluded.service_radius_km ELSE v.service_radius_km END,"
 		SET("capacity") ","
 		SET("average_rating") ","
 		SET("reliability_score") ","

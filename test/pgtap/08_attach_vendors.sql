@@ -11,7 +11,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(303);
+SELECT plan(307);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -926,6 +926,35 @@ SELECT unalike(pg_temp.triggers(), '%parted%', 'and no partition keeps a trigger
 -- All in all ------------------------------------------------------------------------------------------------------------------------
 
 SELECT is_empty('SELECT * FROM vr_check()', 'vr_check() finds nothing wrong after all this');
+
+-- What only the registry knows -------------------------------------------------------------
+
+-- Would catch: a radius set by hand that makes every later change of the application's fail.
+CREATE TABLE regress_shop.near (id text PRIMARY KEY, name text, lat float8, lon float8);
+INSERT INTO regress_shop.near VALUES ('near', 'Near', 1, 2);
+SELECT is(pg_temp.tries($$SELECT vr_attach_vendors('regress_shop.near',
+	'{"vendor_id": "id", "name": "name", "latitude": "lat", "longitude": "lon"}')$$), '1', 'a table without a radius');
+UPDATE vendor_routing.vendors SET service_radius_km = 7 WHERE vendor_id = 'near';
+UPDATE regress_shop.near SET name = 'Nearer';
+SELECT is(service_radius_km, 7::float8, 'a radius set by hand stays') FROM vendor_routing.vendors WHERE vendor_id = 'near';
+UPDATE regress_shop.near SET lat = NULL;
+SELECT is((name, service_radius_km)::text, '(Nearer,)', 'and goes with the place') FROM vendor_routing.vendors WHERE vendor_id = 'near';
+
+-- Would catch: a row of the registry that is shown to who may only write the attached table.
+CREATE FUNCTION pg_temp.told(statement text)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+	context text;
+BEGIN
+	EXECUTE statement;
+	RETURN 'no error';
+EXCEPTION WHEN check_violation THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, context = PG_EXCEPTION_CONTEXT;
+	RETURN concat_ws(' ', detail, nullif(context, ''));
+END $$;
+SELECT is(pg_temp.told($$UPDATE regress_shop.near SET lat = 91, lon = 0$$),
+	'A row of the attached table cannot be a vendor as it is.', 'the error of a constraint shows nothing of the registry');
 
 SELECT * FROM finish();
 ROLLBACK;
