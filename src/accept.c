@@ -25,6 +25,7 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
+#include "answer.h"
 #include "args.h"
 #include "clock.h"
 #include "event.h"
@@ -211,24 +212,17 @@ record_loss(Attempt *attempt, VrOutcome outcome)
 }
 
 /*
- * vr_accept(routing_id uuid, vendor_id text, payload jsonb)
- *
- * Exactly one caller ever gets LOCKED for an order, and everything that follows
- * from it is in that caller's transaction.  All others get a row that says why
- * not; on an order that is taken, without a lock, and without a write where
- * they had answered before.
+ * A vendor wants an order.  Exactly one caller ever gets LOCKED for it, and
+ * everything that follows from it is in that caller's transaction.  All others are
+ * told why not; on an order that is taken, without a lock, and without a write where
+ * they had answered before.  Brings *routing up to date.
  */
-Datum
-vr_accept(PG_FUNCTION_ARGS)
+VrOutcome
+vr_accept_order(const pg_uuid_t *routing_id, const text *vendor_id,
+				const Jsonb *payload, VrRouting *routing)
 {
-	const pg_uuid_t *routing_id = vr_arg_uuid(fcinfo, 0, "routing_id");
-	Attempt		attempt = {
-		.vendor_id = vr_arg_id(fcinfo, 1, "vendor_id"),
-		.payload = vr_arg_optional_object(fcinfo, 2, "payload")
-	};
+	Attempt		attempt = {.vendor_id = vendor_id, .payload = payload};
 	VrOutcome	outcome;
-
-	vr_require_writable("vr_accept()");
 
 	look(&attempt, routing_id);
 	outcome = judge(&attempt);
@@ -244,8 +238,27 @@ vr_accept(PG_FUNCTION_ARGS)
 		vr_spi_end(&spi);
 		vr_order_follow(&attempt.routing);
 	}
+	*routing = attempt.routing;
+	return outcome;
+}
+
+/*
+ * vr_accept(routing_id uuid, vendor_id text, payload jsonb)
+ */
+Datum
+vr_accept(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *routing_id = vr_arg_uuid(fcinfo, 0, "routing_id");
+	const text *vendor_id = vr_arg_id(fcinfo, 1, "vendor_id");
+	const Jsonb *payload = vr_arg_optional_object(fcinfo, 2, "payload");
+	VrRouting	routing;
+	VrOutcome	outcome;
+
+	vr_require_writable("vr_accept()");
+
+	outcome = vr_accept_order(routing_id, vendor_id, payload, &routing);
 
 	/* Who won is no business of somebody who was not even asked. */
-	PG_RETURN_DATUM(vr_outcome_row(outcome, &attempt.routing,
+	PG_RETURN_DATUM(vr_outcome_row(outcome, &routing,
 								   outcome != VR_OUTCOME_NOT_INVITED));
 }

@@ -20,7 +20,7 @@
 static const char *const outcome_names[] = {
 	"LOCKED", "ALREADY_ACCEPTED", "ALREADY_LOCKED", "LOST_RACE", "NOT_INVITED",
 	"ALREADY_REJECTED", "EXPIRED", "CANCELLED", "AT_CAPACITY", "UNAVAILABLE",
-	"BUSY"
+	"BUSY", "REJECTED"
 };
 
 const char *

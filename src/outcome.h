@@ -25,7 +25,8 @@ typedef enum VrOutcome
 	VR_OUTCOME_CANCELLED,
 	VR_OUTCOME_AT_CAPACITY,
 	VR_OUTCOME_UNAVAILABLE,		/* paused, or outside its working hours */
-	VR_OUTCOME_BUSY				/* nothing decided: try again */
+	VR_OUTCOME_BUSY,			/* nothing decided: try again */
+	VR_OUTCOME_REJECTED			/* of vr_reject_order: recorded */
 } VrOutcome;
 
 extern const char *vr_outcome_name(VrOutcome outcome);

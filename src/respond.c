@@ -19,6 +19,7 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
+#include "answer.h"
 #include "args.h"
 #include "clock.h"
 #include "errors.h"
@@ -106,6 +107,83 @@ check_open(const VrRouting *routing, const VrResponse *response,
 }
 
 /*
+ * Records an answer that is the vendor's first, on an open order.
+ */
+static void
+record(VrRouting *routing, const text *vendor_id, const VrResponse *response,
+	   VrAnswer answer, const VrAnswerDetails *details, TimestampTz now)
+{
+	if (!vr_response_record(routing, vendor_id, response, answer, details, now))
+		vr_spi_not_written();
+	vr_event_insert(routing, now, VR_EVENT_RESPONSE, vendor_id,
+					vr_json({"answer", .string = vr_answer_name(answer)},
+							{"decline_code",
+							 .string = vr_cstring(details->decline_code),
+							 .skip = (details->decline_code == NULL)}));
+	if (answer != VR_ACCEPT)
+		vr_advance_if_declined(routing, now);
+}
+
+/*
+ * What a REJECT comes to; VR_OUTCOME_REJECTED if it is to be recorded.
+ */
+static VrOutcome
+judge_reject(const VrRouting *routing, const VrResponse *response,
+			 const text *vendor_id, TimestampTz now)
+{
+	if (!response->invited)
+		return VR_OUTCOME_NOT_INVITED;
+	if (response->answer == VR_REJECT || response->answer == VR_ERROR)
+		return VR_OUTCOME_ALREADY_REJECTED;
+	switch (routing->status)
+	{
+		case VR_LOCKED:
+		case VR_COMPLETED:
+			return vr_text_eq(routing->locked_vendor_id, vendor_id) ?
+				VR_OUTCOME_ALREADY_ACCEPTED : VR_OUTCOME_ALREADY_LOCKED;
+		case VR_CANCELLED:
+			return VR_OUTCOME_CANCELLED;
+		case VR_EXPIRED:
+		case VR_EXHAUSTED:
+			return VR_OUTCOME_EXPIRED;
+		case VR_PENDING:
+			break;
+	}
+	if (response->answer == VR_ACCEPT)
+		return VR_OUTCOME_ALREADY_ACCEPTED;
+	if (response->answer == VR_TIMEOUT || now >= response->expires_at ||
+		now >= routing->expires_at)
+		return VR_OUTCOME_EXPIRED;
+	return VR_OUTCOME_REJECTED;
+}
+
+/*
+ * A vendor does not want an order.  That it comes too late, or again, is an outcome
+ * and no error.  Brings *routing up to date.
+ */
+VrOutcome
+vr_reject_order(const pg_uuid_t *routing_id, const text *vendor_id,
+				const Jsonb *payload, VrRouting *routing)
+{
+	VrAnswerDetails details = {.payload = payload};
+	VrResponse	response;
+	VrOutcome	outcome;
+	TimestampTz now;
+	VrSpi		spi;
+
+	vr_spi_begin(&spi);
+	vr_routing_read_locked(routing_id, routing);
+	vr_response_read(routing, vendor_id, &response);
+	now = vr_now();
+	outcome = judge_reject(routing, &response, vendor_id, now);
+	if (outcome == VR_OUTCOME_REJECTED)
+		record(routing, vendor_id, &response, VR_REJECT, &details, now);
+	vr_spi_end(&spi);
+	vr_order_follow(routing);
+	return outcome;
+}
+
+/*
  * vr_respond(routing_id uuid, vendor_id text, response text, reason text,
  *			  payload jsonb, decline_code text)
  *
@@ -148,16 +226,7 @@ vr_respond(PG_FUNCTION_ARGS)
 	if (recorded)
 	{
 		check_open(&routing, &response, vendor_id, now);
-		if (!vr_response_record(&routing, vendor_id, &response, answer,
-								&details, now))
-			vr_spi_not_written();
-		vr_event_insert(&routing, now, VR_EVENT_RESPONSE, vendor_id,
-						vr_json({"answer", .string = vr_answer_name(answer)},
-								{"decline_code",
-								 .string = vr_cstring(details.decline_code),
-								 .skip = (details.decline_code == NULL)}));
-		if (answer != VR_ACCEPT)
-			vr_advance_if_declined(&routing, now);
+		record(&routing, vendor_id, &response, answer, &details, now);
 	}
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);

@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "message.h"
 #include "routing.h"
 #include "spi.h"
 
@@ -97,7 +98,10 @@ vr_routing_insert(const VrRouting *routing, const VrPlan *plan, TimestampTz now)
 		vr_param_ptr(plan->confirm_within)
 	};
 
-	return vr_spi_write(&insert, params) == 1;
+	if (vr_spi_write(&insert, params) != 1)
+		return false;
+	vr_outbox_add(&routing->routing_id);
+	return true;
 }
 
 /*
@@ -134,6 +138,7 @@ vr_routing_lock_in(VrRouting *routing, const text *vendor_id, TimestampTz now)
 	routing->status = VR_LOCKED;
 	routing->locked_vendor_id = (text *) vendor_id;
 	routing->locked_at = now;
+	vr_wake_senders();			/* an open routing is in the outbox */
 	return true;
 }
 
@@ -163,6 +168,8 @@ vr_routing_set_status(VrRouting *routing, VrStatus status, TimestampTz now)
 	routing->status = status;
 	routing->next_deadline = next_deadline;
 	routing->next_wave_at = 0;
+	if (status != VR_EXHAUSTED)
+		vr_outbox_add(&routing->routing_id);
 }
 
 /*
@@ -239,6 +246,7 @@ vr_routing_set_wave(VrRouting *routing, TimestampTz now)
 	};
 
 	update_routing(routing, &update, params);
+	vr_wake_senders();
 }
 
 /*
@@ -277,6 +285,7 @@ vr_routing_start_round(VrRouting *routing, const VrPlan *plan, TimestampTz now)
 	routing->locked_at = 0;
 	routing->confirm_by = 0;
 	routing->confirmed_at = 0;
+	vr_outbox_add(&routing->routing_id);
 }
 
 /*

@@ -25,6 +25,9 @@
 int			vr_max_vendors = 10;
 int			vr_offer_ttl = 60;
 int			vr_order_ttl = 15 * 60;
+bool		vr_notify = false;
+int			vr_message_attempts = 8;
+int			vr_message_backoff = 5;
 int			vr_order_lifetime = 24 * 60 * 60;
 int			vr_confirm_within = 0;
 int			vr_max_releases = 1;
@@ -194,6 +197,30 @@ vr_define_settings(void)
 							&vr_worker_naptime,
 							1000, 10, 60 * 60 * 1000,
 							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("vendor_routing.notify",
+							 "Notifies senders of messages that listen to vendor_routing.",
+							 "Once per transaction that made any. PostgreSQL takes a lock for that at COMMIT that all databases share.",
+							 &vr_notify,
+							 false,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("vendor_routing.message_attempts",
+							"How often a message is tried before it is given up.",
+							NULL,
+							&vr_message_attempts,
+							8, 1, 100,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("vendor_routing.message_backoff",
+							"Time between the first two attempts of a message.",
+							"It doubles with each attempt, up to an hour, and is spread by chance.",
+							&vr_message_backoff,
+							5, 0, 3600,
+							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("vendor_routing");

@@ -20,6 +20,9 @@
 extern int	vr_max_vendors;
 extern int	vr_offer_ttl;		/* seconds */
 extern int	vr_order_ttl;		/* seconds */
+extern bool vr_notify;
+extern int	vr_message_attempts;
+extern int	vr_message_backoff;	/* seconds */
 extern int	vr_order_lifetime;	/* seconds */
 extern int	vr_confirm_within;	/* seconds; 0: no confirmation */
 extern int	vr_max_releases;

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "phone.h"
 #include "spi.h"
 #include "vendor.h"
 
@@ -61,9 +62,7 @@
 	"        AND NOT EXISTS (SELECT FROM vendor_routing.vendors AS o" \
 	"                        WHERE o.phone = n.phone AND o.vendor_id <> n.vendor_id) AS is_first" \
 	"       FROM (SELECT y.vendor_id," \
-	"              pg_catalog.substring(pg_catalog.regexp_replace(" \
-	"               pg_catalog.regexp_replace(y.phone, '\\(0\\)|[\\s()./-]', '', 'g')," \
-	"               '^00', '+'), '^\\+[1-9][0-9]{1,14}$') AS phone" \
+	"              " VR_E164("y.phone") " AS phone" \
 	"             FROM pg_catalog.jsonb_to_recordset($1) AS y" \
 	"              (vendor_id pg_catalog.text, phone pg_catalog.text)) AS n) AS p" \
 	"      ON p.vendor_id = x.vendor_id"

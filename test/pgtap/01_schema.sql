@@ -11,7 +11,7 @@
 -- table without a comment is found without this file being told of it.
 
 BEGIN;
-SELECT plan(346);
+SELECT plan(439);
 
 -- The members of the extension, and of which kind.
 CREATE TEMP VIEW member AS
@@ -60,7 +60,8 @@ SELECT set_eq(
 		FROM member_relation AS r JOIN pg_class AS c USING (oid)
 		WHERE c.relnamespace = 'vendor_routing'::regnamespace$$,
 	ARRAY['r vendors', 'r routings', 'r responses', 'r cancellations', 'r events',
-		'r vendor_events', 'r policies', 'r blocklist', 'r attachments', 'r order_edges', 'v routing_status'],
+		'r vendor_events', 'r policies', 'r blocklist', 'r attachments', 'r order_edges', 'r outbox', 'r messages', 'r inbound_messages',
+		'r message_words', 'r message_texts', 'v routing_status'],
 	'the schema vendor_routing has these tables and one view');
 SELECT set_eq(
 	$$SELECT c.relname
@@ -68,7 +69,7 @@ SELECT set_eq(
 		WHERE c.relnamespace <> 'vendor_routing'::regnamespace$$,
 	ARRAY['vr_routing_status', 'vr_open_routings', 'vr_vendor_offers',
 		'vr_vendor_performance', 'vr_cancellations', 'vr_events', 'vr_vendor_events',
-		'vr_policies', 'vr_blocklist', 'vr_attachments']::name[],
+		'vr_policies', 'vr_blocklist', 'vr_attachments', 'vr_message_queue']::name[],
 	'outside of it there are these views');
 SELECT set_eq(
 	$$SELECT c.relname::text
@@ -191,7 +192,41 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('attachments', 'attached_at', 'timestamp with time zone', false, 'now()'),
 	('attachments', 'search_path', 'text', false, NULL),
 	('order_edges', 'from_status', 'text', false, NULL),
-	('order_edges', 'to_status', 'text', false, NULL);
+	('order_edges', 'to_status', 'text', false, NULL),
+	('outbox', 'routing_id', 'uuid', false, NULL),
+	('outbox', 'version', 'integer', false, '0'),
+	('messages', 'message_id', 'uuid', false, 'gen_random_uuid()'),
+	('messages', 'routing_id', 'uuid', false, NULL),
+	('messages', 'round', 'integer', false, NULL),
+	('messages', 'vendor_id', 'text', false, NULL),
+	('messages', 'kind', 'text', false, NULL),
+	('messages', 'channel', 'text', false, NULL),
+	('messages', 'state', 'text', false, 'QUEUED'),
+	('messages', 'due_at', 'timestamp with time zone', false, NULL),
+	('messages', 'attempts', 'integer', false, '0'),
+	('messages', 'may_have_arrived', 'boolean', false, 'false'),
+	('messages', 'queued_at', 'timestamp with time zone', false, NULL),
+	('messages', 'sent_at', 'timestamp with time zone', true, NULL),
+	('messages', 'delivered_at', 'timestamp with time zone', true, NULL),
+	('messages', 'read_at', 'timestamp with time zone', true, NULL),
+	('messages', 'external_id', 'text', true, NULL),
+	('messages', 'error', 'text', true, NULL),
+	('inbound_messages', 'source', 'text', false, NULL),
+	('inbound_messages', 'message_id', 'text', false, NULL),
+	('inbound_messages', 'sender', 'text', false, NULL),
+	('inbound_messages', 'body', 'text', true, NULL),
+	('inbound_messages', 'context', 'jsonb', true, NULL),
+	('inbound_messages', 'received_at', 'timestamp with time zone', false, NULL),
+	('inbound_messages', 'vendor_id', 'text', true, NULL),
+	('inbound_messages', 'routing_id', 'uuid', true, NULL),
+	('inbound_messages', 'outcome', 'text', true, NULL),
+	('inbound_messages', 'reply', 'text', true, NULL),
+	('message_words', 'language', 'text', false, NULL),
+	('message_words', 'word', 'text', false, NULL),
+	('message_words', 'meaning', 'text', false, NULL),
+	('message_texts', 'language', 'text', false, NULL),
+	('message_texts', 'name', 'text', false, NULL),
+	('message_texts', 'body', 'text', false, NULL);
 
 SELECT has_table('vendor_routing', tab, 'table ' || tab)
 FROM (SELECT tab, min(position) AS first FROM expected_column GROUP BY tab) AS t
@@ -249,13 +284,19 @@ SELECT col_is_pk('vendor_routing', 'blocklist', ARRAY['retailer_id', 'vendor_id'
 	'a vendor is blocked or is not');
 SELECT col_is_pk('vendor_routing', 'attachments', ARRAY['kind']::name[], 'one attached table of each kind');
 SELECT col_is_pk('vendor_routing', 'order_edges', ARRAY['from_status', 'to_status']::name[], 'each edge once');
+SELECT col_is_pk('vendor_routing', 'outbox', 'routing_id', 'each routing once');
+SELECT col_is_pk('vendor_routing', 'messages', ARRAY['routing_id', 'vendor_id', 'round', 'kind']::name[],
+	'a vendor is told each thing once per round');
+SELECT col_is_pk('vendor_routing', 'inbound_messages', ARRAY['source', 'message_id']::name[], 'a message counts once');
+SELECT col_is_pk('vendor_routing', 'message_words', ARRAY['language', 'word']::name[], 'a word has one meaning');
+SELECT col_is_pk('vendor_routing', 'message_texts', ARRAY['language', 'name']::name[], 'one text per language and name');
 SELECT col_is_unique('vendor_routing', 'vendors', ARRAY['phone']::name[], 'one vendor per phone');
 SELECT is_empty(
 	$$SELECT c.conrelid::regclass, c.conname
 		FROM pg_constraint AS c JOIN member_relation AS r ON r.oid = c.conrelid
 		WHERE c.contype = 'p'
 			AND EXISTS (SELECT 1 FROM pg_attribute
-				WHERE attrelid = c.conrelid AND attname = 'routing_id')
+				WHERE attrelid = c.conrelid AND attname = 'routing_id' AND attnotnull)
 			AND (SELECT attname FROM pg_attribute
 				WHERE attrelid = c.conrelid AND attnum = c.conkey[1]) <> 'routing_id'$$,
 	'the primary key of everything that belongs to a routing starts with routing_id');
@@ -299,7 +340,11 @@ SELECT set_eq(
 		'blocklist_vendor_id_check',
 		'attachments_pkey', 'attachments_kind_check',
 		'attachments_mapping_check',
-		'order_edges_pkey', 'order_edges_check']::name[],
+		'order_edges_pkey', 'order_edges_check', 'outbox_pkey',
+		'messages_pkey', 'messages_message_id_key', 'messages_kind_check', 'messages_state_check',
+		'messages_sent_at_check', 'messages_attempts_check', 'inbound_messages_pkey',
+		'message_words_pkey', 'message_words_word_check', 'message_words_meaning_check',
+		'message_texts_pkey', 'message_texts_body_check']::name[],
 	'the constraints are these (02_constraints.sql breaks each of them)');
 SELECT is_empty(
 	$$SELECT conrelid::regclass, conname FROM pg_constraint AS c
@@ -321,6 +366,12 @@ SELECT indexes_are('vendor_routing', 'policies', ARRAY['policies_pkey']::name[])
 SELECT indexes_are('vendor_routing', 'blocklist', ARRAY['blocklist_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'attachments', ARRAY['attachments_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'order_edges', ARRAY['order_edges_pkey']::name[]);
+SELECT indexes_are('vendor_routing', 'outbox', ARRAY['outbox_pkey']::name[]);
+SELECT indexes_are('vendor_routing', 'messages', ARRAY['messages_pkey', 'messages_message_id_key',
+	'messages_due_at_idx', 'messages_external_id_idx']::name[]);
+SELECT indexes_are('vendor_routing', 'inbound_messages', ARRAY['inbound_messages_pkey']::name[]);
+SELECT indexes_are('vendor_routing', 'message_words', ARRAY['message_words_pkey']::name[]);
+SELECT indexes_are('vendor_routing', 'message_texts', ARRAY['message_texts_pkey']::name[]);
 SELECT is(
 	pg_get_indexdef('vendor_routing.vendors_paused_until_idx'::regclass),
 	'CREATE INDEX vendors_paused_until_idx ON vendor_routing.vendors USING btree (paused_until) WHERE (paused_until IS NOT NULL)',
@@ -406,7 +457,10 @@ SELECT is_empty(
 	$$SELECT r.oid::regclass FROM member_relation AS r
 		WHERE r.relkind = 'r'
 			AND r.oid NOT IN ('vendor_routing.policies'::regclass, 'vendor_routing.blocklist'::regclass,
-				'vendor_routing.attachments'::regclass, 'vendor_routing.order_edges'::regclass)
+				'vendor_routing.attachments'::regclass, 'vendor_routing.order_edges'::regclass,
+				'vendor_routing.outbox'::regclass, 'vendor_routing.messages'::regclass,
+				'vendor_routing.inbound_messages'::regclass,
+				'vendor_routing.message_words'::regclass, 'vendor_routing.message_texts'::regclass)
 			AND NOT EXISTS (
 			SELECT 1 FROM pg_trigger AS t
 			WHERE t.tgrelid = r.oid AND t.tgtype & 32 <> 0 AND t.tgenabled = 'A')$$,
@@ -452,6 +506,11 @@ SELECT set_eq(
 		(false, 'vr_attach_orders', 'relation regclass, mapping jsonb', 'void'),
 		(false, 'vr_detach_orders', '', 'boolean'),
 		(true, 'sync_orders', '', 'trigger'),
+		(false, 'vr_claim_messages', 'INOUT channel text, max integer, lease interval, OUT message_id uuid, OUT kind text, OUT routing_id uuid, OUT order_id text, OUT round integer, OUT vendor_id text, OUT vendor_name text, OUT phone text, OUT attempt integer, OUT leased_until timestamp with time zone, OUT body text, OUT payload jsonb', 'SETOF record'),
+		(false, 'vr_message_sent', 'message_id uuid, external_id text', 'boolean'),
+		(false, 'vr_message_failed', 'message_id uuid, error text, may_have_arrived boolean', 'text'),
+		(false, 'vr_confirm_delivery', 'message_id uuid, status text, at timestamp with time zone', 'boolean'),
+		(false, 'vr_receive_message', 'source text, message_id text, sender text, text text, context jsonb, OUT outcome text, OUT reply text, OUT vendor_id text, OUT routing_id uuid, OUT duplicate boolean', 'record'),
 		(true, 'guard_routings', '', 'trigger'),
 		(true, 'guard_vendors', '', 'trigger'),
 		(true, 'guard_kept', '', 'trigger')$$,
@@ -473,6 +532,11 @@ SELECT set_eq(
 		('vr_pause', 'vendor_id text, until timestamp with time zone DEFAULT NULL::timestamp with time zone, reason text DEFAULT NULL::text, OUT paused_until timestamp with time zone'),
 		('vr_block', 'retailer_id text, vendor_id text, reason text DEFAULT NULL::text'),
 		('vr_set_policy', 'policy text, waves jsonb, offer_ttl interval DEFAULT NULL::interval, confirm_within interval DEFAULT NULL::interval'),
+		('vr_claim_messages', 'INOUT channel text DEFAULT NULL::text, max integer DEFAULT 100, lease interval DEFAULT ''00:01:00''::interval, OUT message_id uuid, OUT kind text, OUT routing_id uuid, OUT order_id text, OUT round integer, OUT vendor_id text, OUT vendor_name text, OUT phone text, OUT attempt integer, OUT leased_until timestamp with time zone, OUT body text, OUT payload jsonb'),
+		('vr_message_sent', 'message_id uuid, external_id text DEFAULT NULL::text'),
+		('vr_message_failed', 'message_id uuid, error text, may_have_arrived boolean DEFAULT false'),
+		('vr_confirm_delivery', 'message_id uuid, status text, at timestamp with time zone DEFAULT NULL::timestamp with time zone'),
+		('vr_receive_message', 'source text, message_id text, sender text, text text, context jsonb DEFAULT NULL::jsonb, OUT outcome text, OUT reply text, OUT vendor_id text, OUT routing_id uuid, OUT duplicate boolean'),
 		('vr_check', 'repair boolean DEFAULT false, OUT violation text, OUT order_id text, OUT vendor_id text, OUT detail text, OUT repaired boolean')$$,
 	'what may be left out, and what it is then');
 SELECT set_eq(
@@ -512,6 +576,11 @@ SELECT set_eq(
 		('vr_attach_orders', 'c', 'v', 'u', false),
 		('vr_detach_orders', 'c', 'v', 'u', false),
 		('sync_orders', 'c', 'v', 'u', false),
+		('vr_claim_messages', 'c', 'v', 'u', false),
+		('vr_message_sent', 'c', 'v', 'u', false),
+		('vr_message_failed', 'c', 'v', 'u', false),
+		('vr_confirm_delivery', 'c', 'v', 'u', false),
+		('vr_receive_message', 'c', 'v', 'u', false),
 		('guard_routings', 'c', 'v', 'u', false),
 		('guard_vendors', 'c', 'v', 'u', false),
 		('guard_kept', 'c', 'v', 'u', false)$$,
@@ -651,6 +720,9 @@ SELECT set_eq(
 		('vendor_routing.auto_pause_after', 'integer', '0', NULL, '0', '1000', 'user'),
 		('vendor_routing.auto_pause_for', 'integer', '3600', 's', '1', '31536000', 'user'),
 		('vendor_routing.record_losses', 'bool', 'on', NULL, NULL, NULL, 'superuser'),
+		('vendor_routing.notify', 'bool', 'off', NULL, NULL, NULL, 'user'),
+		('vendor_routing.message_attempts', 'integer', '8', NULL, '1', '100', 'user'),
+		('vendor_routing.message_backoff', 'integer', '5', 's', '0', '3600', 'user'),
 		('vendor_routing.worker', 'bool', 'on', NULL, NULL, NULL, 'sighup'),
 		('vendor_routing.worker_databases', 'string', '', NULL, NULL, NULL, 'sighup'),
 		('vendor_routing.worker_role', 'string', '', NULL, NULL, NULL, 'sighup'),

@@ -12,7 +12,7 @@
 
 BEGIN;
 SET LOCAL lc_messages = 'C';		-- the messages name the constraint
-SELECT plan(324);
+SELECT plan(369);
 
 CREATE TEMP TABLE broken (conname name);
 
@@ -113,6 +113,33 @@ RETURNS vendor_routing.order_edges LANGUAGE sql AS $$
 	SELECT jsonb_populate_record(NULL::vendor_routing.order_edges,
 		'{"from_status": "paid", "to_status": "open"}' || replaced)
 $$;
+CREATE FUNCTION pg_temp.outbo(replaced jsonb)
+RETURNS vendor_routing.outbox LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.outbox,
+		jsonb_build_object('routing_id', vr_routing_id('o9'), 'version', 0) || replaced)
+$$;
+CREATE FUNCTION pg_temp.message(replaced jsonb)
+RETURNS vendor_routing.messages LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.messages,
+		jsonb_build_object('message_id', gen_random_uuid(), 'routing_id', vr_routing_id('o1'))
+		|| '{"round": 1, "vendor_id": "v1", "kind": "OFFER", "channel": "APP", "state": "QUEUED",
+		  "due_at": "2026-01-01", "queued_at": "2026-01-01", "attempts": 0, "may_have_arrived": false}' || replaced)
+$$;
+CREATE FUNCTION pg_temp.inbound_message(replaced jsonb)
+RETURNS vendor_routing.inbound_messages LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.inbound_messages,
+		'{"source": "whatsapp", "message_id": "m1", "sender": "+491", "received_at": "2026-01-01"}' || replaced)
+$$;
+CREATE FUNCTION pg_temp.message_word(replaced jsonb)
+RETURNS vendor_routing.message_words LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.message_words,
+		'{"language": "fr", "word": "oui", "meaning": "ACCEPT"}' || replaced)
+$$;
+CREATE FUNCTION pg_temp.message_text(replaced jsonb)
+RETURNS vendor_routing.message_texts LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.message_texts,
+		'{"language": "fr", "name": "WIN", "body": "Bravo"}' || replaced)
+$$;
 
 -- The plain INSERT of such a row; score is generated and cannot be given.
 CREATE FUNCTION pg_temp.inserting(tab text, replaced jsonb)
@@ -130,7 +157,8 @@ $$;
 
 SELECT lives_ok(pg_temp.inserting(tab, '{}'), 'a good row of ' || tab || ' is taken')
 FROM unnest(ARRAY['vendors', 'routings', 'responses', 'cancellations', 'events',
-	'vendor_events', 'policies', 'blocklist', 'attachments', 'order_edges']) AS tab;
+	'vendor_events', 'policies', 'blocklist', 'attachments', 'order_edges', 'outbox', 'messages',
+	'inbound_messages', 'message_words', 'message_texts']) AS tab;
 
 -- PRIMARY KEY and UNIQUE -------------------------------------------------------
 
@@ -194,7 +222,12 @@ SELECT tab, unnest(cols) FROM (VALUES
 	('policies', ARRAY['policy', 'waves', 'updated_at']),
 	('blocklist', ARRAY['retailer_id', 'vendor_id', 'created_at']),
 	('attachments', ARRAY['kind', 'relation', 'mapping', 'attached_at', 'search_path']),
-	('order_edges', ARRAY['from_status', 'to_status'])
+	('order_edges', ARRAY['from_status', 'to_status']),
+	('outbox', ARRAY['routing_id', 'version']),
+	('messages', ARRAY['message_id', 'routing_id', 'round', 'vendor_id', 'kind', 'channel', 'state', 'due_at', 'attempts', 'may_have_arrived', 'queued_at']),
+	('inbound_messages', ARRAY['source', 'message_id', 'sender', 'received_at']),
+	('message_words', ARRAY['language', 'word', 'meaning']),
+	('message_texts', ARRAY['language', 'name', 'body'])
 ) AS t (tab, cols);
 
 SELECT throws_ok(
@@ -546,6 +579,32 @@ FROM (VALUES
 
 SELECT pg_temp.breaks(pg_temp.inserting('order_edges', '{"to_status": "paid"}'), 'order_edges',
 	'order_edges_check', 'edge: from a status to itself');
+
+-- Messages -------------------------------------------------------------------------------
+
+SELECT pg_temp.duplicates(pg_temp.inserting('outbox', '{"version": 1}'), 'outbox_pkey', 'a routing twice in the outbox');
+SELECT pg_temp.duplicates(pg_temp.inserting('messages', '{"state": "DEAD"}'), 'messages_pkey', 'an offer told twice');
+SELECT pg_temp.duplicates(
+	pg_temp.inserting('messages', jsonb_build_object('kind', 'WIN', 'message_id', (SELECT message_id FROM vendor_routing.messages))),
+	'messages_message_id_key', 'two messages with one id');
+SELECT pg_temp.duplicates(pg_temp.inserting('inbound_messages', '{"sender": "+492"}'), 'inbound_messages_pkey',
+	'a message that counts twice');
+SELECT pg_temp.duplicates(pg_temp.inserting('message_words', '{"meaning": "REJECT"}'), 'message_words_pkey', 'a word with two meanings');
+SELECT pg_temp.duplicates(pg_temp.inserting('message_texts', '{"body": "x"}'), 'message_texts_pkey', 'two texts for one thing');
+SELECT pg_temp.breaks(pg_temp.inserting(tab, replaced), tab, con, tab || ': ' || replaced)
+FROM (VALUES
+	('messages', '{"kind": "REMINDER"}'::jsonb, 'messages_kind_check'),
+	('messages', '{"kind": "WIN", "state": "LOST"}', 'messages_state_check'),
+	('messages', '{"kind": "WIN", "state": "SENT"}', 'messages_sent_at_check'),
+	('messages', '{"kind": "WIN", "sent_at": "2026-01-01"}', 'messages_sent_at_check'),
+	('messages', '{"kind": "WIN", "attempts": -1}', 'messages_attempts_check'),
+	('message_words', '{"word": "Non"}', 'message_words_word_check'),
+	('message_words', '{"word": "oui oui"}', 'message_words_word_check'),
+	('message_words', '{"word": ""}', 'message_words_word_check'),
+	('message_words', '{"word": "non", "meaning": "PERHAPS"}', 'message_words_meaning_check'),
+	('message_texts', '{"name": "LOCKED", "body": ""}', 'message_texts_body_check'),
+	('message_texts', jsonb_build_object('name', 'LOCKED', 'body', repeat('x', 2001)), 'message_texts_body_check')
+) AS t (tab, replaced, con);
 
 -- CHECK: attachments -------------------------------------------------------------------
 

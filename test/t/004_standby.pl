@@ -65,7 +65,13 @@ my %values = (
 	waves => "'[{}]'",
 	relation => "'pg_class'",
 	mapping => "'{}'",
-	response => "'ACCEPT'");
+	response => "'ACCEPT'",
+	message_id => "'019a0000-0000-7000-8000-000000000000'",
+	status => "'READ'",
+	error => "'no network'",
+	source => "'whatsapp'",
+	sender => "'+491'",
+	text => "'hello'");
 my %calls;
 
 foreach my $function (

@@ -1,0 +1,700 @@
+/*-------------------------------------------------------------------------
+ *
+ * message.c
+ *		The tables outbox and messages: who has to be told what, and how far
+ *		that is.  Their only writer.
+ *
+ * What a vendor is told is in the rows that say it: its offer (responses), its
+ * cancellation, the winner of the routing.  To accept writes nothing more.  outbox has
+ * one row for each routing of which somebody may have to be told something, and the
+ * version up to which that is in messages; who claims messages looks at those whose
+ * version is another, and so finds what is new.  messages has, for each thing to tell,
+ * how far that is, and no copy of it.
+ *
+ * An open routing is in the outbox.  One that nobody has to be told of any more is
+ * taken out; whatever but an accept changes such a routing puts it in again
+ * (routing_write.c).
+ *
+ * A vendor's messages about one order go out one after the other, in the order OFFER,
+ * WIN, CANCELLATION: so nobody is told that an order is gone before it was offered.
+ *
+ * Locking: senders skip what others have, and wait for nobody.  Who takes a routing out
+ * of the outbox has its lock at that moment (not waiting for it), since whoever changes
+ * it puts it in under that lock.
+ *
+ * Errors: VR006 for an unknown message.
+ *
+ * IDENTIFICATION
+ *	  src/message.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/async.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+#include "args.h"
+#include "clock.h"
+#include "errors.h"
+#include "json.h"
+#include "lock.h"
+#include "message.h"
+#include "message_text.h"
+#include "routing.h"
+#include "settings.h"
+#include "spi.h"
+
+PG_FUNCTION_INFO_V1(vr_claim_messages);
+PG_FUNCTION_INFO_V1(vr_message_sent);
+PG_FUNCTION_INFO_V1(vr_message_failed);
+PG_FUNCTION_INFO_V1(vr_confirm_delivery);
+
+/* Most messages of one claim, and most routings whose locks we have at a time. */
+#define MAX_CLAIM 10000
+#define BATCH 100
+
+/* Longest time between two attempts, in seconds. */
+#define MAX_BACKOFF 3600
+
+/*
+ * Tells senders that listen, if that is wanted: once per transaction, since
+ * PostgreSQL sends equal notifications once.
+ */
+void
+vr_wake_senders(void)
+{
+	if (vr_notify)
+		Async_Notify("vendor_routing", "");
+}
+
+/*
+ * Somebody may have to be told something of this routing.  The caller holds its lock
+ * or has just made it.
+ */
+void
+vr_outbox_add(const pg_uuid_t *routing_id)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.outbox (routing_id)"
+		" VALUES ($1)"
+		" ON CONFLICT (routing_id) DO NOTHING",
+		1, {UUIDOID}
+	};
+	NullableDatum params[] = {vr_param_ptr(routing_id)};
+
+	(void) vr_spi_write(&insert, params);
+	vr_wake_senders();
+}
+
+/*-------------------------------------------------------------------------
+ * From the outbox to the messages
+ *-------------------------------------------------------------------------
+ */
+
+/* Routings of the outbox that are not as they were. */
+typedef struct Changed
+{
+	int			n;
+	pg_uuid_t	routing_ids[BATCH];
+	int			versions[BATCH];
+	bool		open[BATCH];	/* will be changed by an accept */
+} Changed;
+
+static NullableDatum
+param_uuids(const pg_uuid_t *ids, int n)
+{
+	Datum	   *datums = palloc(n * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		datums[i] = UUIDPGetDatum(&ids[i]);
+	return vr_param_ptr(construct_array(datums, n, UUIDOID, UUID_LEN, false,
+										TYPALIGN_CHAR));
+}
+
+/*
+ * Locks some that no other sender has.
+ */
+static void
+lock_changed(Changed *changed)
+{
+	static const VrStatement select = {
+		"SELECT o.routing_id, t.version, t.status IN ('PENDING', 'EXHAUSTED')"
+		" FROM vendor_routing.outbox AS o"
+		" JOIN vendor_routing.routings AS t ON t.routing_id = o.routing_id"
+		" WHERE o.version <> t.version"
+		" LIMIT 100"
+		" FOR UPDATE OF o SKIP LOCKED",
+		0, {0}
+	};
+
+	StaticAssertStmt(BATCH == 100, "the LIMIT above");
+	changed->n = vr_spi_write(&select, NULL);
+	for (int i = 0; i < changed->n; i++)
+	{
+		changed->routing_ids[i] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
+		changed->versions[i] = DatumGetInt32(vr_spi_value(i, 2).value);
+		changed->open[i] = DatumGetBool(vr_spi_value(i, 3).value);
+	}
+}
+
+/*
+ * Makes a message of each thing that there is to tell, and lets those that wait for
+ * another attempt be looked at now: they may be out of date.
+ */
+static void
+queue_messages(const Changed *changed, TimestampTz now)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.messages"
+		" (routing_id, round, vendor_id, kind, channel, due_at, queued_at)"
+		" SELECT x.routing_id, x.round, x.vendor_id, x.kind,"
+		"  CASE WHEN v.phone IS NULL THEN 'APP' ELSE 'WHATSAPP' END, $2, $2"
+		" FROM (SELECT r.routing_id, r.round, r.vendor_id, 'OFFER' AS kind"
+		"       FROM vendor_routing.routings AS t"
+		"       JOIN vendor_routing.responses AS r"
+		"            ON r.routing_id = t.routing_id AND r.round = t.round"
+		"       WHERE t.routing_id = ANY ($1) AND t.status = 'PENDING'"
+		"       AND r.response IS NULL AND r.expires_at > $2"
+		"       UNION ALL"
+		"       SELECT t.routing_id, t.round, t.locked_vendor_id, 'WIN'"
+		"       FROM vendor_routing.routings AS t"
+		"       WHERE t.routing_id = ANY ($1) AND t.status IN ('LOCKED', 'COMPLETED')"
+		"       UNION ALL"
+		"       SELECT c.routing_id, c.round, c.vendor_id, 'CANCELLATION'"
+		"       FROM vendor_routing.cancellations AS c"
+		"       WHERE c.routing_id = ANY ($1) AND c.sent_at IS NULL) AS x"
+		" LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = x.vendor_id"
+		" ON CONFLICT (routing_id, vendor_id, round, kind) DO NOTHING",
+		2, {UUIDARRAYOID, TIMESTAMPTZOID}
+	};
+	static const VrStatement hurry = {
+		"UPDATE vendor_routing.messages"
+		" SET due_at = $2"
+		" WHERE message_id IN ("
+		"  SELECT m.message_id"
+		"  FROM vendor_routing.messages AS m"
+		"  WHERE m.routing_id = ANY ($1) AND m.state = 'QUEUED' AND m.due_at > $2"
+		"  FOR UPDATE SKIP LOCKED)",
+		2, {UUIDARRAYOID, TIMESTAMPTZOID}
+	};
+	NullableDatum params[] = {
+		param_uuids(changed->routing_ids, changed->n),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	(void) vr_spi_write(&insert, params);
+	(void) vr_spi_write(&hurry, params);
+}
+
+/*
+ * Writes down how far the outbox is: of open routings the version; those that are not
+ * open, and not changing at this moment, are taken out.  One whose lock others have
+ * stays as it is, and comes again.  Returns how many were done.
+ */
+static int
+settle(const Changed *changed)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.outbox AS o"
+		" SET version = x.version"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))"
+		"  AS x (routing_id, version)"
+		" WHERE o.routing_id = x.routing_id",
+		2, {UUIDARRAYOID, INT4ARRAYOID}
+	};
+	static const VrStatement delete = {
+		"DELETE FROM vendor_routing.outbox"
+		" WHERE routing_id = ANY ($1)",
+		1, {UUIDARRAYOID}
+	};
+	pg_uuid_t	open[BATCH];
+	Datum		versions[BATCH];
+	int			nopen = 0;
+	pg_uuid_t	over[BATCH];
+	int			nover = 0;
+	pg_uuid_t	locked[BATCH];
+	int			nlocked = 0;
+	VrRouting	routing;
+
+	for (int i = 0; i < changed->n; i++)
+	{
+		const pg_uuid_t *routing_id = &changed->routing_ids[i];
+
+		if (changed->open[i])
+		{
+			versions[nopen] = Int32GetDatum(changed->versions[i]);
+			open[nopen++] = *routing_id;
+			continue;
+		}
+		if (!vr_try_lock_routing(routing_id))
+			continue;
+		locked[nlocked++] = *routing_id;
+		if (vr_routing_read_if_free(routing_id, &routing) &&
+			routing.version == changed->versions[i])
+			over[nover++] = *routing_id;
+	}
+
+	if (nopen > 0)
+	{
+		NullableDatum params[] = {
+			param_uuids(open, nopen),
+			vr_param_ptr(construct_array(versions, nopen, INT4OID, sizeof(int32), true,
+										 TYPALIGN_INT))
+		};
+
+		(void) vr_spi_write(&update, params);
+	}
+	if (nover > 0)
+	{
+		NullableDatum params[] = {param_uuids(over, nover)};
+
+		(void) vr_spi_write(&delete, params);
+	}
+	/* Who puts it in again waits for our DELETE. */
+	for (int i = 0; i < nlocked; i++)
+		vr_unlock_routing(&locked[i]);
+	return nopen + nover;
+}
+
+static void
+empty_outbox(TimestampTz now)
+{
+	Changed    *changed = palloc(sizeof(Changed));
+	int			done;
+
+	do
+	{
+		done = 0;
+		lock_changed(changed);
+		if (changed->n == 0)
+			break;
+		queue_messages(changed, now);
+		done = settle(changed);
+	} while (changed->n == BATCH && done > 0);
+}
+
+/*-------------------------------------------------------------------------
+ * From the messages to a sender
+ *-------------------------------------------------------------------------
+ */
+
+/* The place of a kind in the sequence of a vendor's messages. */
+#define KIND_ORDER(m) "pg_catalog.array_position('{OFFER,WIN,CANCELLATION}', " m ".kind)"
+
+/* How a message is looked at that is due: whether it is still to be sent. */
+#define LOOK_AT_DUE(channel) \
+	"SELECT m.message_id," \
+	" CASE WHEN coalesce(CASE m.kind" \
+	"   WHEN 'OFFER' THEN t.status = 'PENDING' AND t.round = m.round" \
+	"    AND r.response IS NULL AND r.expires_at > $1 AND t.expires_at > $1" \
+	"   WHEN 'WIN' THEN t.status IN ('LOCKED', 'COMPLETED') AND t.round = m.round" \
+	"    AND t.locked_vendor_id = m.vendor_id" \
+	"   ELSE c.sent_at IS NULL" \
+	"    AND (r.response IN ('ACCEPT', 'REJECT', 'ERROR') OR EXISTS (" \
+	"     SELECT FROM vendor_routing.messages AS p" \
+	"     WHERE p.routing_id = m.routing_id AND p.vendor_id = m.vendor_id" \
+	"     AND p.round = m.round AND p.kind <> m.kind" \
+	"     AND (p.state = 'SENT' OR p.may_have_arrived))) END, false)" \
+	"  THEN CASE WHEN m.attempts < $3 THEN 'LEASED' ELSE 'DEAD' END" \
+	"  ELSE 'DROPPED' END" \
+	" FROM vendor_routing.messages AS m" \
+	" JOIN vendor_routing.routings AS t ON t.routing_id = m.routing_id" \
+	" LEFT JOIN vendor_routing.responses AS r" \
+	"      ON r.routing_id = m.routing_id AND r.round = m.round AND r.vendor_id = m.vendor_id" \
+	" LEFT JOIN vendor_routing.cancellations AS c" \
+	"      ON c.routing_id = m.routing_id AND c.round = m.round AND c.vendor_id = m.vendor_id" \
+	" WHERE m.state IN ('QUEUED', 'LEASED') AND m.due_at <= $1" channel \
+	" AND NOT EXISTS (" \
+	"  SELECT FROM vendor_routing.messages AS p" \
+	"  WHERE p.routing_id = m.routing_id AND p.vendor_id = m.vendor_id" \
+	"  AND p.state IN ('QUEUED', 'LEASED')" \
+	"  AND (p.round, " KIND_ORDER("p") ") < (m.round, " KIND_ORDER("m") "))" \
+	" ORDER BY m.due_at" \
+	" LIMIT $2" \
+	" FOR UPDATE OF m SKIP LOCKED"
+
+/*
+ * Takes at most max messages that are due: those still to be sent for the time of
+ * the lease, while the others are dropped.  Returns the ids of the former.
+ */
+static List *
+take_due(const text *channel, int max, const Interval *lease, TimestampTz now)
+{
+	static const VrStatement by_channel = {
+		LOOK_AT_DUE(" AND m.channel = $4"),
+		4, {TIMESTAMPTZOID, INT4OID, INT4OID, TEXTOID}
+	};
+	static const VrStatement any_channel = {
+		LOOK_AT_DUE(""),
+		3, {TIMESTAMPTZOID, INT4OID, INT4OID}
+	};
+	static const VrStatement update = {
+		"UPDATE vendor_routing.messages AS m"
+		" SET state = x.state, may_have_arrived = m.may_have_arrived OR m.state = 'LEASED',"
+		"     attempts = m.attempts + CASE x.state WHEN 'LEASED' THEN 1 ELSE 0 END,"
+		"     due_at = CASE x.state WHEN 'LEASED' THEN $3 ELSE m.due_at END"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))"
+		"  AS x (message_id, state)"
+		" WHERE m.message_id = x.message_id",
+		3, {UUIDARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID}
+	};
+	NullableDatum params[] = {
+		vr_param(TimestampTzGetDatum(now)),
+		vr_param(Int32GetDatum(max)),
+		vr_param(Int32GetDatum(vr_message_attempts)),
+		vr_param_ptr(channel)
+	};
+	int			n = vr_spi_write(channel != NULL ? &by_channel : &any_channel, params);
+	pg_uuid_t  *ids = palloc(n * sizeof(pg_uuid_t));
+	List	   *states = NIL;
+	List	   *leased = NIL;
+	NullableDatum writes[3];
+
+	if (n == 0)
+		return NIL;
+	for (int i = 0; i < n; i++)
+	{
+		text	   *state = vr_spi_text(i, 2);
+
+		ids[i] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
+		states = lappend(states, state);
+		if (vr_text_is(state, "LEASED"))
+			leased = lappend(leased, &ids[i]);
+	}
+	writes[0] = param_uuids(ids, n);
+	writes[1] = vr_param_texts(states);
+	writes[2] = vr_param(TimestampTzGetDatum(vr_add_interval(now, lease)));
+	vr_spi_write_exactly(&update, writes, n);
+
+	/* What was dropped may have kept another back. */
+	if (list_length(leased) < n)
+		leased = list_concat(leased, take_due(channel, max - list_length(leased),
+											  lease, now));
+	return leased;
+}
+
+/*
+ * Hands out messages that we have leased.
+ */
+static void
+put_messages(const List *leased, ReturnSetInfo *rsinfo)
+{
+	static const VrStatement select = {
+		"SELECT m.channel, m.message_id, m.kind, m.routing_id, t.order_id, m.round,"
+		" m.vendor_id, v.name, v.phone, m.attempts, m.due_at,"
+		" v.attributes ->> 'language', coalesce(c.reason, m.kind), t.retailer_id, t.product,"
+		" t.amount::text,"
+		" to_char(coalesce(r.expires_at, t.expires_at) AT TIME ZONE coalesce(v.time_zone, 'UTC'), 'HH24:MI'),"
+		" jsonb_build_object('order_id', t.order_id, 'retailer_id', t.retailer_id,"
+		"  'product', t.product, 'amount', t.amount, 'order_payload', t.payload,"
+		"  'expires_at', r.expires_at, 'reason', c.reason),"
+		" CASE WHEN t.product IS NULL AND t.amount IS NULL THEN ''"
+		"  ELSE ': ' || concat_ws(', ', t.product, t.amount) END"
+		" FROM vendor_routing.messages AS m"
+		" JOIN vendor_routing.routings AS t ON t.routing_id = m.routing_id"
+		" LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = m.vendor_id"
+		" LEFT JOIN vendor_routing.responses AS r"
+		"      ON r.routing_id = m.routing_id AND r.round = m.round AND r.vendor_id = m.vendor_id"
+		" LEFT JOIN vendor_routing.cancellations AS c"
+		"      ON m.kind = 'CANCELLATION' AND c.routing_id = m.routing_id"
+		"      AND c.round = m.round AND c.vendor_id = m.vendor_id"
+		" WHERE m.message_id = ANY ($1)"
+		" ORDER BY m.queued_at, m.message_id",
+		1, {UUIDARRAYOID}
+	};
+	int			n = list_length(leased);
+	pg_uuid_t  *ids = palloc(n * sizeof(pg_uuid_t));
+	NullableDatum params[1];
+	uint64		nrows;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = *(pg_uuid_t *) list_nth(leased, i);
+	params[0] = param_uuids(ids, n);
+	nrows = (n == 0) ? 0 : vr_spi_read(&select, params);
+	for (uint64 row = 0; row < nrows; row++)
+	{
+		Datum		values[13];
+		bool		nulls[13];
+		VrTextValues text_values = {
+			.order = vr_cstring(vr_spi_text(row, 5)),
+			.retailer = vr_cstring(vr_spi_text(row, 14)),
+			.details = vr_cstring(vr_spi_text(row, 19)),
+			.product = vr_cstring(vr_spi_text(row, 15)),
+			.amount = vr_cstring(vr_spi_text(row, 16)),
+			.until = vr_cstring(vr_spi_text(row, 17))
+		};
+
+		for (int i = 0; i < 11; i++)
+		{
+			NullableDatum value = vr_spi_value(row, i + 1);
+
+			values[i] = value.value;
+			nulls[i] = value.isnull;
+		}
+		values[11] = PointerGetDatum(vr_message_text(vr_spi_text(row, 12),
+													 vr_cstring(vr_spi_text(row, 13)),
+													 &text_values));
+		nulls[11] = false;
+		values[12] = vr_spi_value(row, 18).value;
+		nulls[12] = false;
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+}
+
+/*
+ * vr_claim_messages(channel text, max integer, lease interval)
+ *
+ * What is handed out is the caller's until the lease ends, once the transaction has
+ * committed.
+ */
+Datum
+vr_claim_messages(PG_FUNCTION_ARGS)
+{
+	const text *channel = vr_arg_optional_id(fcinfo, 0, "channel");
+	int			max;
+	const Interval *lease = vr_arg_optional_positive_ttl(fcinfo, 2, "lease");
+	List	   *leased;
+	TimestampTz now;
+	VrSpi		spi;
+
+	vr_require_writable("vr_claim_messages()");
+	if (PG_ARGISNULL(1) || lease == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", PG_ARGISNULL(1) ? "max" : "lease")));
+	max = PG_GETARG_INT32(1);
+	if (max < 1 || max > MAX_CLAIM)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max must be between 1 and %d", MAX_CLAIM)));
+
+	InitMaterializedSRF(fcinfo, 0);
+	vr_spi_begin(&spi);
+	now = vr_now();
+	empty_outbox(now);
+	leased = take_due(channel, max, lease, now);
+	put_messages(leased, (ReturnSetInfo *) fcinfo->resultinfo);
+	vr_spi_end(&spi);
+
+	return (Datum) 0;
+}
+
+/*-------------------------------------------------------------------------
+ * What became of it
+ *-------------------------------------------------------------------------
+ */
+
+static void
+unknown_message(const pg_uuid_t *message_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_VR_UNKNOWN_MESSAGE),
+			 errmsg("message \"%s\" does not exist",
+					DatumGetCString(DirectFunctionCall1(uuid_out,
+														UUIDPGetDatum(message_id))))));
+}
+
+/*
+ * The state of a message, locked; VR006 where there is none.
+ */
+static text *
+state_of(const pg_uuid_t *message_id)
+{
+	static const VrStatement select = {
+		"SELECT state"
+		" FROM vendor_routing.messages"
+		" WHERE message_id = $1"
+		" FOR UPDATE",
+		1, {UUIDOID}
+	};
+	NullableDatum params[] = {vr_param_ptr(message_id)};
+
+	if (vr_spi_write(&select, params) == 0)
+		unknown_message(message_id);
+	return vr_spi_text(0, 1);
+}
+
+/*
+ * Writes to the cancellation that a message is about, if it is, whether it was sent and
+ * has arrived.
+ */
+static void
+mark_cancellation(const pg_uuid_t *message_id)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.cancellations AS c"
+		" SET sent_at = CASE m.state WHEN 'SENT' THEN coalesce(c.sent_at, m.sent_at) END,"
+		"     confirmed_at = coalesce(c.confirmed_at, m.delivered_at)"
+		" FROM vendor_routing.messages AS m"
+		" WHERE m.message_id = $1 AND m.kind = 'CANCELLATION'"
+		" AND c.routing_id = m.routing_id AND c.round = m.round AND c.vendor_id = m.vendor_id",
+		1, {UUIDOID}
+	};
+	NullableDatum params[] = {vr_param_ptr(message_id)};
+
+	(void) vr_spi_write(&update, params);
+}
+
+/*
+ * vr_message_sent(message_id uuid, external_id text) returns boolean
+ *
+ * It went out, whatever we thought of it.
+ */
+Datum
+vr_message_sent(PG_FUNCTION_ARGS)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.messages"
+		" SET state = 'SENT', sent_at = coalesce(sent_at, $2),"
+		"     external_id = coalesce($3, external_id), error = NULL"
+		" WHERE message_id = $1",
+		3, {UUIDOID, TIMESTAMPTZOID, TEXTOID}
+	};
+	const pg_uuid_t *message_id = vr_arg_uuid(fcinfo, 0, "message_id");
+	NullableDatum params[] = {
+		vr_param_ptr(message_id),
+		vr_param(TimestampTzGetDatum(vr_now())),
+		vr_param_ptr(vr_arg_optional_id(fcinfo, 1, "external_id"))
+	};
+	bool		is_new;
+	VrSpi		spi;
+
+	vr_require_writable("vr_message_sent()");
+
+	vr_spi_begin(&spi);
+	is_new = !vr_text_is(state_of(message_id), "SENT");
+	vr_spi_write_exactly(&update, params, 1);
+	mark_cancellation(message_id);
+	vr_spi_end(&spi);
+
+	PG_RETURN_BOOL(is_new);
+}
+
+/*
+ * Lets a message that did not go out, or not arrive, be tried again after a while
+ * that grows with the attempts, or gives it up.  Returns its state.  One that the
+ * vendor's next message has made void is looked at now, so as not to keep that back.
+ */
+static text *
+try_again(const pg_uuid_t *message_id, const text *error, bool may_have_arrived)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.messages AS m"
+		" SET state = CASE WHEN attempts >= $5 THEN 'DEAD' ELSE 'QUEUED' END,"
+		"     due_at = CASE WHEN EXISTS ("
+		"       SELECT FROM vendor_routing.messages AS p"
+		"       WHERE p.routing_id = m.routing_id AND p.vendor_id = m.vendor_id"
+		"       AND p.round = m.round AND " KIND_ORDER("p") " > " KIND_ORDER("m") ")"
+		"      THEN $2"
+		"      ELSE $2 + least($6::float8 * 2 ^ least(attempts - 1, 30), $7::float8)"
+		"       * (0.5 + random()) * interval '1 s' END,"
+		"     sent_at = NULL, error = $3, may_have_arrived = may_have_arrived OR $4"
+		" WHERE message_id = $1"
+		" RETURNING CASE state WHEN 'QUEUED' THEN 'RETRY' ELSE state END",
+		7, {UUIDOID, TIMESTAMPTZOID, TEXTOID, BOOLOID, INT4OID, INT4OID, INT4OID}
+	};
+	NullableDatum params[] = {
+		vr_param_ptr(message_id),
+		vr_param(TimestampTzGetDatum(vr_now())),
+		vr_param_ptr(error),
+		vr_param(BoolGetDatum(may_have_arrived)),
+		vr_param(Int32GetDatum(vr_message_attempts)),
+		vr_param(Int32GetDatum(vr_message_backoff)),
+		vr_param(Int32GetDatum(MAX_BACKOFF))
+	};
+
+	vr_spi_write_exactly(&update, params, 1);
+	return vr_spi_text(0, 1);
+}
+
+/*
+ * vr_message_failed(message_id uuid, error text, may_have_arrived boolean) returns text
+ */
+Datum
+vr_message_failed(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *message_id = vr_arg_uuid(fcinfo, 0, "message_id");
+	const text *error = vr_arg_optional_text(fcinfo, 1, "error");
+	bool		may_have_arrived = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
+	text	   *state;
+	VrSpi		spi;
+
+	vr_require_writable("vr_message_failed()");
+
+	vr_spi_begin(&spi);
+	state = state_of(message_id);
+	if (vr_text_is(state, "LEASED") || vr_text_is(state, "QUEUED"))
+		state = try_again(message_id, error, may_have_arrived);
+	vr_spi_end(&spi);
+
+	PG_RETURN_TEXT_P(state);
+}
+
+/*
+ * vr_confirm_delivery(message_id uuid, status text, at timestamptz) returns boolean
+ *
+ * Receipts come in any order, and again: READ is DELIVERED too, and what has arrived
+ * has not failed.
+ */
+Datum
+vr_confirm_delivery(PG_FUNCTION_ARGS)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.messages"
+		" SET state = 'SENT', sent_at = coalesce(sent_at, $2),"
+		"     delivered_at = coalesce(delivered_at, $2),"
+		"     read_at = CASE WHEN $3 THEN coalesce(read_at, $2) ELSE read_at END,"
+		"     error = NULL"
+		" WHERE message_id = $1 AND (delivered_at IS NULL OR $3 AND read_at IS NULL)",
+		3, {UUIDOID, TIMESTAMPTZOID, BOOLOID}
+	};
+	static const VrStatement undelivered = {
+		"SELECT"
+		" FROM vendor_routing.messages"
+		" WHERE message_id = $1 AND state = 'SENT' AND delivered_at IS NULL",
+		1, {UUIDOID}
+	};
+	const pg_uuid_t *message_id = vr_arg_uuid(fcinfo, 0, "message_id");
+	const text *status = vr_arg_id(fcinfo, 1, "status");
+	TimestampTz at = PG_ARGISNULL(2) ? vr_now() : PG_GETARG_TIMESTAMPTZ(2);
+	bool		failed = vr_text_is(status, "FAILED");
+	bool		read = vr_text_is(status, "READ");
+	NullableDatum params[] = {
+		vr_param_ptr(message_id),
+		vr_param(TimestampTzGetDatum(at)),
+		vr_param(BoolGetDatum(read))
+	};
+	bool		is_new;
+	VrSpi		spi;
+
+	vr_require_writable("vr_confirm_delivery()");
+	if (!failed && !read && !vr_text_is(status, "DELIVERED"))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("status must be DELIVERED, READ or FAILED")));
+	if (TIMESTAMP_NOT_FINITE(at))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("at must be finite")));
+
+	vr_spi_begin(&spi);
+	(void) state_of(message_id);
+	if (failed)
+	{
+		is_new = (vr_spi_read(&undelivered, params) == 1);
+		if (is_new)
+			(void) try_again(message_id, cstring_to_text("not delivered"), false);
+	}
+	else
+		is_new = (vr_spi_write(&update, params) == 1);
+	if (is_new)
+		mark_cancellation(message_id);
+	vr_spi_end(&spi);
+
+	PG_RETURN_BOOL(is_new);
+}
