@@ -163,3 +163,24 @@ vr_cancellations_count(const VrRouting *routing)
 	result.non_responders = result.total - result.losers;
 	return result;
 }
+
+/*
+ * Writes to the cancellation that a message is about, if it is, whether it was sent and
+ * has arrived.
+ */
+void
+vr_cancellation_mark(const pg_uuid_t *message_id)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.cancellations AS c"
+		" SET sent_at = CASE m.state WHEN 'SENT' THEN coalesce(c.sent_at, m.sent_at) END,"
+		"     confirmed_at = coalesce(c.confirmed_at, m.delivered_at)"
+		" FROM vendor_routing.messages AS m"
+		" WHERE m.message_id = $1 AND m.kind = 'CANCELLATION'"
+		" AND c.routing_id = m.routing_id AND c.round = m.round AND c.vendor_id = m.vendor_id",
+		1, {UUIDOID}
+	};
+	NullableDatum params[] = {vr_param_ptr(message_id)};
+
+	(void) vr_spi_write(&update, params);
+}

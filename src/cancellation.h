@@ -34,6 +34,7 @@ extern void vr_cancellation_insert(const VrRouting *routing, const text *vendor_
 								   const char *reason, TimestampTz now);
 extern bool vr_cancellation_lost_order(const VrRouting *routing,
 									   const text *vendor_id);
+extern void vr_cancellation_mark(const pg_uuid_t *message_id);
 extern VrCancelled vr_cancellations_count(const VrRouting *routing);
 
 #endif							/* VR_CANCELLATION_H */

@@ -211,6 +211,14 @@ static const Check checks[] = {
 		  "  SELECT FROM vendor_routing.routings AS t"
 		  "  WHERE t.routing_id = e.routing_id AND t.order_id = e.order_id)"),
 
+	CHECK("NOT_IN_OUTBOX",
+		  "SELECT t.order_id, NULL::text,"
+		  " 'is ' || t.status || ', and senders do not see it'"
+		  " FROM vendor_routing.routings AS t"
+		  " WHERE t.status IN ('PENDING', 'EXHAUSTED') AND NOT EXISTS ("
+		  "  SELECT FROM vendor_routing.outbox AS o"
+		  "  WHERE o.routing_id = t.routing_id)"),
+
 	CHECK("UNKNOWN_VENDOR",
 		  "SELECT t.order_id, r.vendor_id,"
 		  " 'has an offer or the order, and is not in the registry'"

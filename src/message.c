@@ -39,6 +39,7 @@
 #include "utils/tuplestore.h"
 
 #include "args.h"
+#include "cancellation.h"
 #include "clock.h"
 #include "errors.h"
 #include "json.h"
@@ -520,27 +521,6 @@ state_of(const pg_uuid_t *message_id)
 }
 
 /*
- * Writes to the cancellation that a message is about, if it is, whether it was sent and
- * has arrived.
- */
-static void
-mark_cancellation(const pg_uuid_t *message_id)
-{
-	static const VrStatement update = {
-		"UPDATE vendor_routing.cancellations AS c"
-		" SET sent_at = CASE m.state WHEN 'SENT' THEN coalesce(c.sent_at, m.sent_at) END,"
-		"     confirmed_at = coalesce(c.confirmed_at, m.delivered_at)"
-		" FROM vendor_routing.messages AS m"
-		" WHERE m.message_id = $1 AND m.kind = 'CANCELLATION'"
-		" AND c.routing_id = m.routing_id AND c.round = m.round AND c.vendor_id = m.vendor_id",
-		1, {UUIDOID}
-	};
-	NullableDatum params[] = {vr_param_ptr(message_id)};
-
-	(void) vr_spi_write(&update, params);
-}
-
-/*
  * vr_message_sent(message_id uuid, external_id text) returns boolean
  *
  * It went out, whatever we thought of it.
@@ -569,7 +549,7 @@ vr_message_sent(PG_FUNCTION_ARGS)
 	vr_spi_begin(&spi);
 	is_new = !vr_text_is(state_of(message_id), "SENT");
 	vr_spi_write_exactly(&update, params, 1);
-	mark_cancellation(message_id);
+	vr_cancellation_mark(message_id);
 	vr_spi_end(&spi);
 
 	PG_RETURN_BOOL(is_new);
@@ -693,7 +673,7 @@ vr_confirm_delivery(PG_FUNCTION_ARGS)
 	else
 		is_new = (vr_spi_write(&update, params) == 1);
 	if (is_new)
-		mark_cancellation(message_id);
+		vr_cancellation_mark(message_id);
 	vr_spi_end(&spi);
 
 	PG_RETURN_BOOL(is_new);
