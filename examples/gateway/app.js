@@ -1,0 +1,96 @@
+// Puts the service together.
+
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import Fastify from 'fastify';
+import { board } from './board.js';
+import { listen, openPool, query, statusOf } from './database.js';
+import { createMetrics } from './metrics.js';
+import { routes } from './routes.js';
+import { startSender } from './sender.js';
+import { cloudApiTransport, consoleTransport } from './transports.js';
+import { whatsapp } from './whatsapp.js';
+
+/** What goes on beside requests, so that it can be waited for. */
+function taskSet() {
+	const running = new Set();
+	return {
+		add(promise) {
+			running.add(promise);
+			promise.finally(() => running.delete(promise));
+		},
+		settled: () => Promise.allSettled([...running]),
+	};
+}
+
+/** @param {ReturnType<import('./config.js').readConfig>} config */
+export async function buildApp(config, { logger = { level: config.logLevel }, transport } = {}) {
+	const app = Fastify({
+		logger,
+		bodyLimit: 256 * 1024,
+		maxParamLength: 3 * 255, // an id of 255 bytes, each of them escaped
+		ajv: { customOptions: { removeAdditional: false, coerceTypes: false, strict: false } },
+	});
+	const pool = openPool(config, app.log);
+	const metrics = createMetrics(pool);
+	const tasks = taskSet();
+	const out = transport ?? (config.transport === 'console' ? consoleTransport() : cloudApiTransport(config.cloudApi));
+	const parts = { config, pool, metrics, tasks, transport: out };
+
+	app.setErrorHandler((error, request, reply) => {
+		const status = error.validation ? 400 : statusOf(error) ?? error.statusCode ?? 500;
+		if (status >= 500) request.log.error({ err: error }, 'a request failed');
+		if (status === 503) reply.header('retry-after', 1);
+		return reply.code(status).send({
+			error: error.code ?? error.name,
+			message: status === 500 ? 'something went wrong' : error.message,
+		});
+	});
+	app.setNotFoundHandler((request, reply) => reply.code(404).send({ error: 'NOT_FOUND', message: 'there is no such route' }));
+	app.addHook('onResponse', async (request, reply) => {
+		metrics.requests.observe({
+			method: request.method, route: request.routeOptions?.url ?? 'none', status: reply.statusCode,
+		}, reply.elapsedTime / 1000);
+	});
+
+	await app.register(swagger, {
+		openapi: {
+			info: { title: 'vendor_routing gateway', version: '1.0.0' },
+			components: {
+				securitySchemes: {
+					key: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+					bearer: { type: 'http', scheme: 'bearer' },
+				},
+			},
+			security: [{ key: [] }, { bearer: [] }],
+		},
+	});
+	await app.register(async (api) => {
+		await api.register(rateLimit, { max: config.requestsPerMinute, timeWindow: '1 minute' });
+		await routes(api, parts);
+	});
+	await app.register(whatsapp, parts);
+	await app.register(board, parts);
+
+	app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+	app.get('/healthz', { schema: { hide: true } }, async () => ({ ok: true }));
+	app.get('/readyz', { schema: { hide: true } }, async () => {
+		await query(pool, 'SELECT 1');
+		return { ok: true };
+	});
+	app.get('/metrics', { schema: { hide: true } }, async (request, reply) => reply
+		.type(metrics.register.contentType).send(await metrics.register.metrics()));
+
+	const sender = config.sender.enabled ?
+		startSender({ pool, transport: out, config: config.sender, metrics, log: app.log }) : undefined;
+	const stopListening = config.notify && sender ? listen(sender.wake, app.log) : undefined;
+
+	// Requests are over by then; what they have left running is not.
+	app.addHook('onClose', async () => {
+		await stopListening?.();
+		await sender?.stop();
+		await tasks.settled();
+		await pool.end();
+	});
+	return app;
+}

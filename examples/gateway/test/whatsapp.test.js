@@ -1,0 +1,214 @@
+// WhatsApp in and out, against a fake Cloud API.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { after, before, beforeEach, test } from 'node:test';
+import {
+	buttonMessage, createDatabase, environment, phone, sign, startCloud, startGateway, textMessage, until, webhook,
+} from './stage.js';
+
+let db;
+let cloud;
+let app;
+
+before(async () => {
+	db = await createDatabase(4);
+	cloud = await startCloud();
+	app = await startGateway(cloud);
+});
+after(async () => {
+	await app?.close();
+	await cloud?.stop();
+	await db?.drop();
+});
+beforeEach(async () => {
+	cloud.answer = () => 'ok';
+	cloud.messages.length = 0;
+	// What an earlier test has left is none of the next one's.
+	await db.sql(`SELECT vr_cancel(routing_id) FROM vendor_routing.routings WHERE status IN ('PENDING', 'LOCKED', 'EXHAUSTED')`);
+	await db.sql('DELETE FROM vendor_routing.messages');
+	await db.sql('DELETE FROM vendor_routing.outbox');
+});
+
+const broadcast = async (orderId, vendors) => (await db.sql(
+	'SELECT routing_id FROM vr_broadcast($1, $2, vendors => $3)', [orderId, 'shop', vendors]))[0].routing_id;
+const states = async (orderId) => (await db.sql(`SELECT vendor_id, kind, state FROM vendor_routing.messages
+	WHERE routing_id = vr_routing_id($1) ORDER BY 1, 2`, [orderId])).map((m) => `${m.vendor_id} ${m.kind} ${m.state}`);
+const to = (n) => cloud.messages.filter((message) => message.to === phone(n));
+
+/** Runs a sender until something is so. */
+async function sending(what, more = {}) {
+	const sender = await startGateway(cloud, { SENDER: 'on', ...more });
+	try {
+		return await until(what, 'what the sender was to do');
+	} finally {
+		await sender.close();
+	}
+}
+
+test('the handshake', async () => {
+	// Would catch: a challenge that is returned to anybody.
+	const ask = (query) => fetch(`${app.url}/webhooks/whatsapp?${new URLSearchParams(query)}`);
+	const good = await ask({ 'hub.mode': 'subscribe', 'hub.verify_token': 'verify-me', 'hub.challenge': '12345' });
+	assert.deepEqual([good.status, await good.text()], [200, '12345']);
+	for (const query of [{}, { 'hub.mode': 'subscribe' }, { 'hub.mode': 'subscribe', 'hub.verify_token': 'verify-m', 'hub.challenge': '1' },
+		{ 'hub.mode': 'unsubscribe', 'hub.verify_token': 'verify-me', 'hub.challenge': '1' }]) {
+		assert.equal((await ask(query)).status, 403);
+	}
+});
+
+test('only what is signed is read', async () => {
+	// Would catch: a signature that is not checked, not over the raw body, or not compared in full.
+	await broadcast('signed', ['v1']);
+	const message = { messages: [textMessage('signed-1', phone(1), 'accept signed')] };
+	for (const signature of [null, '', 'sha256=', 'sha256=00', sign('another body'), sign(JSON.stringify(message), 'another secret')]) {
+		assert.equal((await webhook(app.url, message, { signature })).status, 401);
+	}
+	const body = JSON.stringify({ entry: [{ changes: [{ value: message }] }] });
+	assert.equal((await webhook(app.url, {}, { body, signature: sign(`${body} `) })).status, 401);
+	assert.equal((await webhook(app.url, {}, { body, signature: sign(body).slice(0, -1) })).status, 401);
+	assert.equal((await webhook(app.url, {}, { body, signature: sign(body).toUpperCase() })).status, 401);
+	assert.deepEqual(await db.sql('SELECT * FROM vendor_routing.inbound_messages'), []);
+	// The same JSON in other bytes: the signature is that of the bytes.
+	const pretty = JSON.stringify(JSON.parse(body), null, 4);
+	assert.equal((await webhook(app.url, {}, { body: pretty, signature: sign(body) })).status, 401);
+	assert.equal((await webhook(app.url, {}, { body: pretty })).status, 200);
+	assert.equal((await db.sql('SELECT outcome FROM vendor_routing.inbound_messages'))[0].outcome, 'LOCKED');
+});
+
+test('what is signed and makes no sense is accepted and does nothing', async () => {
+	// Would catch: a malformed message that is sent again for ever, or keeps the rest of its batch from counting.
+	await broadcast('odd', ['v1']);
+	assert.equal((await webhook(app.url, {}, { body: 'no json' })).status, 400);
+	for (const body of ['null', '[]', '7', '{}', '{"entry": 7}', '{"entry": [null, {"changes": {"value": {"messages": [null, 7, {"id": 1}]}}}]}']) {
+		assert.equal((await webhook(app.url, {}, { body })).status, 200, body);
+	}
+	const answer = await webhook(app.url, {
+		messages: [{ id: 'odd-0', from: '', type: 'text' }, textMessage('odd-1', phone(1), 'hel\u0000lo'), { id: 'odd-2', from: phone(1), type: 'image', image: {} },
+			textMessage('odd-3', phone(1), 'accept odd')],
+		statuses: [{ biz_opaque_callback_data: '00000000-0000-4000-8000-000000000000', status: 'read', timestamp: '1' }, { status: 'read' }, null],
+	});
+	assert.equal(answer.status, 200);
+	assert.deepEqual((await db.sql(`SELECT message_id, outcome FROM vendor_routing.inbound_messages WHERE message_id LIKE 'odd%' ORDER BY 1`)).map((m) => m.outcome),
+		['AMBIGUOUS', 'AMBIGUOUS', 'LOCKED']);
+});
+
+test('a batch counts once, however often it comes, and is answered once', async () => {
+	// Would catch: a replay that accepts twice or is answered twice.
+	const id = await broadcast('replay', ['v1', 'v2']);
+	const batch = {
+		messages: [buttonMessage('replay-1', phone(2), `ACCEPT:${id}`), buttonMessage('replay-2', phone(1), `ACCEPT:${id}`),
+			textMessage('replay-3', '4915799999999', 'accept replay')],
+	};
+	const answers = await Promise.all(Array.from({ length: 8 }, () => webhook(app.url, batch)));
+	assert.ok(answers.every((answer) => answer.status === 200));
+	assert.deepEqual((await db.sql(`SELECT outcome FROM vendor_routing.inbound_messages WHERE message_id LIKE 'replay%' ORDER BY message_id`)).map((m) => m.outcome),
+		['LOCKED', 'ALREADY_LOCKED', 'UNKNOWN_SENDER']);
+	await until(() => cloud.messages.length >= 2, 'two replies');
+	await app.inject({ url: '/healthz' });
+	assert.deepEqual(cloud.messages.map((m) => m.context.message_id).sort(), ['replay-1', 'replay-2']);
+	assert.equal((await db.sql(`SELECT count(*)::int FROM vendor_routing.events WHERE order_id = 'replay' AND event_type = 'VENDOR_ACCEPTED'`))[0].count, 1);
+});
+
+test('offers have buttons, losers are told, receipts come in any order', async () => {
+	// Would catch: a wrong payload, a missing cancellation, a receipt that takes another back.
+	const id = await broadcast('buttons', ['v1', 'v2', 'v3']);
+	await sending(async () => (await states('buttons')).filter((s) => s.endsWith('OFFER SENT')).length === 3);
+	const [offer] = to(1);
+	assert.equal(offer.authorization, 'Bearer cloud token');
+	assert.equal(offer.url, '/v20.0/4711/messages');
+	assert.deepEqual(offer.interactive.action.buttons.map((b) => b.reply.id), [`ACCEPT:${id}`, `REJECT:${id}`]);
+	assert.match(offer.interactive.body.text, /New order buttons from shop/);
+	await webhook(app.url, { messages: [{ ...textMessage('buttons-1', phone(1), 'Accept!'), context: { id: offer.id } }] });
+	await sending(async () => (await states('buttons')).filter((s) => s.endsWith('SENT')).length === 6);
+	assert.deepEqual(await states('buttons'), ['v1 OFFER SENT', 'v1 WIN SENT', 'v2 CANCELLATION SENT', 'v2 OFFER SENT', 'v3 CANCELLATION SENT', 'v3 OFFER SENT']);
+	assert.match(to(2)[1].text.body, /another vendor/);
+	const receipt = (message, status) => ({ id: message.id, status, timestamp: '1700000000', biz_opaque_callback_data: message.biz_opaque_callback_data });
+	await webhook(app.url, { statuses: ['read', 'sent', 'delivered', 'failed', 'read'].map((status) => receipt(to(2)[1], status)) });
+	assert.deepEqual((await db.sql(`SELECT state, read_at IS NOT NULL AS read FROM vendor_routing.messages WHERE message_id = $1`, [to(2)[1].biz_opaque_callback_data])),
+		[{ state: 'SENT', read: true }]);
+	assert.ok((await db.sql(`SELECT confirmed_at FROM vr_cancellations WHERE order_id = 'buttons' AND vendor_id = 'v2'`))[0].confirmed_at);
+	await webhook(app.url, { statuses: [receipt(to(3)[1], 'failed')] });
+	assert.ok((await states('buttons')).includes('v3 CANCELLATION QUEUED'));
+	await sending(() => to(3).length === 3);
+	assert.equal(to(3)[2].biz_opaque_callback_data, to(3)[1].biz_opaque_callback_data);
+});
+
+test('a vendor that never got the offer gets no cancellation; one that may have, does', async () => {
+	// Would catch: news of an order that nobody offered; silence to who may have been offered it.
+	await broadcast('never', ['v1', 'v2', 'v3']);
+	let refused = 0;
+	cloud.answer = (message) => {
+		if (message.to === phone(2)) { refused++; return 500; }
+		return message.to === phone(3) && message.type === 'interactive' ? 'swallow' : 'ok';
+	};
+	await sending(async () => refused > 0 && (await states('never')).includes('v1 OFFER SENT')
+		&& (await db.sql(`SELECT FROM vendor_routing.messages WHERE routing_id = vr_routing_id('never') AND may_have_arrived`)).length === 1,
+	{ CLOUD_API_TIMEOUT_MS: '200' });
+	await db.sql(`SELECT FROM vr_accept(vr_routing_id('never'), 'v1')`);
+	cloud.answer = () => 'ok';
+	await sending(async () => (await db.sql(`SELECT FROM vendor_routing.messages WHERE state IN ('QUEUED', 'LEASED')`)).length === 0
+		&& (await states('never')).includes('v3 CANCELLATION SENT'));
+	assert.ok((await states('never')).includes('v2 CANCELLATION DROPPED'));
+	assert.equal(to(2).length, 0);
+});
+
+test('told to wait, nobody sends; then everything goes out', async () => {
+	// Would catch: a sender that goes on after 429, or gives up.
+	await broadcast('busy', ['v1', 'v2', 'v3', 'v4']);
+	let first;
+	const times = [];
+	cloud.answer = () => {
+		first ??= Date.now();
+		times.push(Date.now() - first);
+		return Date.now() - first < 900 ? 429 : 'ok';
+	};
+	await sending(() => cloud.messages.length === 4, { SENDER_CONCURRENCY: '1' });
+	assert.ok(times.filter((t) => t > 100 && t < 900).length === 0, `quiet for a second: ${times}`);
+	assert.equal((await db.sql(`SELECT max(attempts) FROM vendor_routing.messages WHERE routing_id = vr_routing_id('busy')`))[0].max, 2);
+});
+
+test('a sender that is stopped finishes what it has begun', async () => {
+	// Would catch: a shutdown that loses an answer, or goes on claiming.
+	await broadcast('stop', ['v1']);
+	cloud.answer = () => 'hang';
+	const sender = await startGateway(cloud, { SENDER: 'on', CLOUD_API_TIMEOUT_MS: '1000' });
+	const before = cloud.attempts;
+	await until(() => cloud.attempts > before, 'a message on its way');
+	await sender.close();
+	assert.deepEqual(await states('stop'), ['v1 OFFER QUEUED']);
+	assert.equal((await db.sql(`SELECT may_have_arrived FROM vendor_routing.messages WHERE routing_id = vr_routing_id('stop')`))[0].may_have_arrived, true);
+	cloud.answer = () => 'ok';
+	await sending(async () => (await states('stop'))[0] === 'v1 OFFER SENT');
+});
+
+test('when a sender is killed, another one sends its messages, with the same keys', async () => {
+	// Would catch: a message that is lost with the process that had it, or gets a new key.
+	await broadcast('killed', ['v1', 'v2']);
+	const keys = new Set();
+	cloud.answer = (message) => { keys.add(message.biz_opaque_callback_data); return 'hang'; };
+	const child = spawn(process.execPath, [new URL('../main.js', import.meta.url).pathname],
+		{ env: environment(cloud, { SENDER: 'on', SENDER_LEASE_MS: '500' }), stdio: 'ignore' });
+	await until(() => keys.size === 2, 'two messages on their way');
+	const ended = new Promise((resolve) => child.once('exit', resolve));
+	child.kill('SIGKILL');
+	await ended;
+	cloud.answer = () => 'ok';
+	await sending(() => cloud.messages.length === 2);
+	assert.deepEqual(new Set(cloud.messages.map((m) => m.biz_opaque_callback_data)), keys);
+});
+
+test('if the database is away, WhatsApp is asked to send it again', async () => {
+	// Would catch: 200 for what was not recorded.
+	await broadcast('away', ['v1']);
+	await db.sql(`ALTER DATABASE ${db.name} CONNECTION LIMIT 0`);
+	await db.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'vr_gateway_login_%'`);
+	const message = { messages: [textMessage('away-1', phone(1), 'accept away')] };
+	const status = await until(async () => { const s = (await webhook(app.url, message)).status; return s === 200 ? undefined : s; }, 'not 200', 2);
+	assert.equal(status, 503);
+	assert.deepEqual(await db.sql(`SELECT * FROM vendor_routing.inbound_messages WHERE message_id = 'away-1'`), []);
+	await db.sql(`ALTER DATABASE ${db.name} CONNECTION LIMIT -1`);
+	await until(async () => (await webhook(app.url, message)).status === 200, '200');
+	assert.equal((await db.sql(`SELECT outcome FROM vendor_routing.inbound_messages WHERE message_id = 'away-1'`))[0].outcome, 'LOCKED');
+	assert.deepEqual(await db.sql('SELECT * FROM vr_check()'), []);
+});
