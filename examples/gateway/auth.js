@@ -21,7 +21,7 @@ export function authenticate(pool) {
 			'SELECT vendor_id FROM gateway.api_keys WHERE key_sha256 = $1',
 			[createHash('sha256').update(key).digest()]);
 		if (rows.length === 0) {
-			reply.header('www-authenticate', 'Bearer, Basic realm="board"');
+			reply.header('www-authenticate', 'Basic realm="gateway"');
 			return reply.code(401).send({ error: 'UNAUTHORIZED', message: 'a valid key is needed' });
 		}
 		request.caller = { vendorId: rows[0].vendor_id, isOperator: rows[0].vendor_id === null };
