@@ -39,6 +39,7 @@ export async function board(app, { pool, metrics }) {
 			order: status.order_id,
 			status: status.status,
 			round: status.round,
+			offeredAt: status.responses[0]?.offered_at ?? '',
 			expiresAt: status.expires_at,
 			winner: status.responses.find((r) => r.vendor_id === status.locked_vendor_id)?.vendor_name ?? status.locked_vendor_id,
 			offers: status.responses.map((r) => ({
@@ -46,7 +47,7 @@ export async function board(app, { pool, metrics }) {
 				answer: r.vendor_id === status.locked_vendor_id ? 'WON' : r.cancelled ? 'LOST' : r.response ?? 'OFFERED',
 				expiresAt: r.expires_at,
 			})),
-		})).sort((a, b) => a.order.localeCompare(b.order, 'en', { numeric: true }));
+		})).sort((a, b) => b.offeredAt.localeCompare(a.offeredAt)); // the newest first
 	}
 
 	async function tick() {
