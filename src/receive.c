@@ -39,6 +39,7 @@
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
+#include "vendor.h"
 
 PG_FUNCTION_INFO_V1(vr_receive_message);
 
@@ -78,6 +79,7 @@ typedef struct Inbound
 
 	const char *outcome;
 	text	   *reply;
+	ItemPointerData tid;		/* its row, if it is new */
 } Inbound;
 
 /* A member of an object, as text; NULL: none. */
@@ -97,13 +99,14 @@ member(const Jsonb *object, const char *key)
  * Records that the message came in.  Returns false where it had before.
  */
 static bool
-insert(const Inbound *inbound)
+insert(Inbound *inbound)
 {
 	static const VrStatement statement = {
 		"INSERT INTO vendor_routing.inbound_messages"
 		" (source, message_id, sender, body, context, received_at)"
 		" VALUES ($1, $2, $3, $4, $5, $6)"
-		" ON CONFLICT (source, message_id) DO NOTHING",
+		" ON CONFLICT (source, message_id) DO NOTHING"
+		" RETURNING ctid",
 		6, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, TIMESTAMPTZOID}
 	};
 	NullableDatum params[] = {
@@ -115,7 +118,10 @@ insert(const Inbound *inbound)
 		vr_param(TimestampTzGetDatum(vr_now()))
 	};
 
-	return vr_spi_write(&statement, params) == 1;
+	if (vr_spi_write(&statement, params) != 1)
+		return false;
+	inbound->tid = *(ItemPointer) DatumGetPointer(vr_spi_value(0, 1).value);
+	return true;
 }
 
 /*
@@ -125,17 +131,20 @@ static void
 find_vendor(Inbound *inbound)
 {
 	static const VrStatement select = {
-		"SELECT v.vendor_id, v.attributes ->> 'language'"
-		" FROM vendor_routing.vendors AS v"
-		" WHERE v.phone = " VR_E164("CASE WHEN $1 ~ '^[1-9][0-9]{6,14}$' THEN '+' || $1 ELSE $1 END"),
+		"SELECT " VR_E164("CASE WHEN $1 ~ '^[1-9][0-9]{6,14}$' THEN '+' || $1 ELSE $1 END"),
 		1, {TEXTOID}
 	};
 	NullableDatum params[] = {vr_param_ptr(inbound->sender)};
+	text	   *phone;
+	Jsonb	   *attributes;
+	char	   *language;
 
-	if (vr_spi_read(&select, params) == 0)
+	vr_spi_read(&select, params);
+	phone = vr_spi_text(0, 1);
+	if (phone == NULL || !vr_vendor_by_phone(phone, &inbound->vendor_id, &attributes))
 		return;
-	inbound->vendor_id = vr_spi_text(0, 1);
-	inbound->language = vr_spi_text(0, 2);
+	language = member(attributes, "language");
+	inbound->language = (language == NULL) ? NULL : cstring_to_text(language);
 }
 
 /*
@@ -333,6 +342,13 @@ read_open(Inbound *inbound, int *nopen)
 	return orders.data;
 }
 
+static bool
+is_clear(const Inbound *inbound)
+{
+	return (inbound->command == COMMAND_ACCEPT || inbound->command == COMMAND_REJECT) &&
+		inbound->has_routing && !inbound->many_routings;
+}
+
 /*
  * Finds out what the message wants, of which order.  Returns whether that is clear;
  * if not, the outcome says why.
@@ -342,7 +358,7 @@ understand(Inbound *inbound, char **open)
 {
 	char	   *payload = member(inbound->context, "payload");
 	char	   *reply_to = member(inbound->context, "reply_to");
-	int			nopen;
+	int			nopen = 0;
 
 	if (payload != NULL)
 		read_button(inbound, payload);
@@ -353,10 +369,11 @@ understand(Inbound *inbound, char **open)
 		if (inbound->body != NULL)
 			read_body(inbound);
 	}
-	*open = read_open(inbound, &nopen);
 
-	if ((inbound->command == COMMAND_ACCEPT || inbound->command == COMMAND_REJECT) &&
-		inbound->has_routing && !inbound->many_routings)
+	/* Not asked in vain: at SERIALIZABLE it can conflict with other vendors' answers. */
+	if (!is_clear(inbound))
+		*open = read_open(inbound, &nopen);
+	if (is_clear(inbound))
 		return true;
 	inbound->outcome = (nopen == 0) ? "NO_OFFER" : "AMBIGUOUS";
 	inbound->has_routing = false;
@@ -387,13 +404,12 @@ finish(const Inbound *inbound)
 {
 	static const VrStatement update = {
 		"UPDATE vendor_routing.inbound_messages"
-		" SET vendor_id = $3, routing_id = $4, outcome = $5, reply = $6"
-		" WHERE source = $1 AND message_id = $2",
-		6, {TEXTOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID}
+		" SET vendor_id = $2, routing_id = $3, outcome = $4, reply = $5"
+		" WHERE ctid = $1",
+		5, {TIDOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID}
 	};
 	NullableDatum params[] = {
-		vr_param_ptr(inbound->source),
-		vr_param_ptr(inbound->message_id),
+		vr_param_tid(&inbound->tid),
 		vr_param_ptr(inbound->vendor_id),
 		vr_param_ptr(inbound->has_routing ? &inbound->routing_id : NULL),
 		vr_param_ptr(cstring_to_text(inbound->outcome)),

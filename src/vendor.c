@@ -16,6 +16,7 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
 
@@ -488,4 +489,43 @@ vr_vendor_in_use(const text *vendor_id)
 	NullableDatum params[] = {vr_param_ptr(vendor_id)};
 
 	return vr_spi_read(vendor_id == NULL ? &select_any : &select, params) > 0;
+}
+
+/*
+ * Finds whose phone it is, in E.164.  Read without predicate locks where a row is seen;
+ * one that is being moved to another page at that moment can be missed, so a statement
+ * has the last word.
+ */
+bool
+vr_vendor_by_phone(const text *phone, text **vendor_id, Jsonb **attributes)
+{
+	static const VrStatement select = {
+		"SELECT vendor_id, attributes"
+		" FROM vendor_routing.vendors"
+		" WHERE phone = $1",
+		1, {TEXTOID}
+	};
+	NullableDatum params[] = {vr_param_ptr(phone)};
+	Relation	table = vr_open_table("vendors");
+	Relation	index = vr_open_index("vendors_phone_key");
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	bool		found = vr_newest_last(table, index, PointerGetDatum(phone), slot);
+
+	if (found)
+	{
+		bool		isnull;
+
+		*vendor_id = DatumGetTextPCopy(slot_getattr(slot, Anum_vendor_vendor_id, &isnull));
+		*attributes = DatumGetJsonbPCopy(slot_getattr(slot, Anum_vendor_attributes, &isnull));
+	}
+	else if (vr_spi_read(&select, params) == 1)
+	{
+		found = true;
+		*vendor_id = vr_spi_text(0, 1);
+		*attributes = DatumGetJsonbPCopy(vr_spi_value(0, 2).value);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	table_close(table, NoLock);
+	return found;
 }

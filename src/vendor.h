@@ -32,6 +32,7 @@ enum
 	Anum_vendor_capacity = 11,
 	Anum_vendor_current_orders = 12,
 	Anum_vendor_score = 17,
+	Anum_vendor_attributes = 18,
 	Anum_vendor_paused_at = 23,
 	Anum_vendor_paused_until = 24,
 	Anum_vendor_time_zone = 26,
@@ -75,6 +76,8 @@ extern void vr_vendor_forget(const text *vendor_id);
 extern void vr_vendors_forget_all(void);
 extern uint64 vr_vendors_differing(const Jsonb *rows, const List *columns);
 extern uint64 vr_vendors_beyond(const List *vendor_ids);
+extern bool vr_vendor_by_phone(const text *phone, text **vendor_id,
+							   Jsonb **attributes);
 extern text *vr_vendor_id(TupleDesc tupdesc, HeapTuple tuple);
 extern bool vr_vendor_in_use(const text *vendor_id);
 
