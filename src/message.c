@@ -34,6 +34,7 @@
 #include "commands/async.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
@@ -58,6 +59,9 @@ PG_FUNCTION_INFO_V1(vr_confirm_delivery);
 /* Most messages of one claim, and most routings whose locks we have at a time. */
 #define MAX_CLAIM 10000
 #define BATCH 100
+
+/* Most routings of the outbox that one claim goes through, so that it ends soon. */
+#define MAX_BATCHES 20
 
 /* Longest time between two attempts, in seconds. */
 #define MAX_BACKOFF 3600
@@ -266,17 +270,16 @@ static void
 empty_outbox(TimestampTz now)
 {
 	Changed    *changed = palloc(sizeof(Changed));
-	int			done;
 
-	do
+	for (int i = 0; i < MAX_BATCHES; i++)
 	{
-		done = 0;
 		lock_changed(changed);
 		if (changed->n == 0)
 			break;
 		queue_messages(changed, now);
-		done = settle(changed);
-	} while (changed->n == BATCH && done > 0);
+		if (settle(changed) == 0 || changed->n < BATCH)
+			break;
+	}
 }
 
 /*-------------------------------------------------------------------------
@@ -320,11 +323,12 @@ empty_outbox(TimestampTz now)
 	" FOR UPDATE OF m SKIP LOCKED"
 
 /*
- * Takes at most max messages that are due: those still to be sent for the time of
- * the lease, while the others are dropped.  Returns the ids of the former.
+ * Looks at messages that are due: leases at most max of those still to be sent, and drops
+ * those that are not.  Adds the ids of the former to *leased.  Returns whether there may be
+ * more: what was dropped may have kept another back.
  */
-static List *
-take_due(const text *channel, int max, const Interval *lease, TimestampTz now)
+static bool
+take_due(const text *channel, int max, TimestampTz now, TimestampTz until, List **leased)
 {
 	static const VrStatement by_channel = {
 		LOOK_AT_DUE(" AND m.channel = $4"),
@@ -344,39 +348,42 @@ take_due(const text *channel, int max, const Interval *lease, TimestampTz now)
 		" WHERE m.message_id = x.message_id",
 		3, {UUIDARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID}
 	};
+	int			limit = Max(max, BATCH);
 	NullableDatum params[] = {
 		vr_param(TimestampTzGetDatum(now)),
-		vr_param(Int32GetDatum(max)),
+		vr_param(Int32GetDatum(limit)),
 		vr_param(Int32GetDatum(vr_message_attempts)),
 		vr_param_ptr(channel)
 	};
 	int			n = vr_spi_write(channel != NULL ? &by_channel : &any_channel, params);
-	pg_uuid_t  *ids = palloc(n * sizeof(pg_uuid_t));
+	pg_uuid_t  *ids = palloc(Max(n, 1) * sizeof(pg_uuid_t));
 	List	   *states = NIL;
-	List	   *leased = NIL;
-	NullableDatum writes[3];
+	int			nleased = 0;
 
-	if (n == 0)
-		return NIL;
 	for (int i = 0; i < n; i++)
 	{
 		text	   *state = vr_spi_text(i, 2);
+		bool		lease = vr_text_is(state, "LEASED");
 
-		ids[i] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
+		if (lease && nleased == max)
+			continue;			/* another time */
+		nleased += lease;
+		ids[list_length(states)] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
+		if (lease)
+			*leased = lappend(*leased, &ids[list_length(states)]);
 		states = lappend(states, state);
-		if (vr_text_is(state, "LEASED"))
-			leased = lappend(leased, &ids[i]);
 	}
-	writes[0] = param_uuids(ids, n);
-	writes[1] = vr_param_texts(states);
-	writes[2] = vr_param(TimestampTzGetDatum(vr_add_interval(now, lease)));
-	vr_spi_write_exactly(&update, writes, n);
+	if (states != NIL)
+	{
+		NullableDatum writes[] = {
+			param_uuids(ids, list_length(states)),
+			vr_param_texts(states),
+			vr_param(TimestampTzGetDatum(until))
+		};
 
-	/* What was dropped may have kept another back. */
-	if (list_length(leased) < n)
-		leased = list_concat(leased, take_due(channel, max - list_length(leased),
-											  lease, now));
-	return leased;
+		vr_spi_write_exactly(&update, writes, list_length(states));
+	}
+	return nleased < max && list_length(states) > nleased;
 }
 
 /*
@@ -459,7 +466,7 @@ vr_claim_messages(PG_FUNCTION_ARGS)
 	const text *channel = vr_arg_optional_id(fcinfo, 0, "channel");
 	int			max;
 	const Interval *lease = vr_arg_optional_positive_ttl(fcinfo, 2, "lease");
-	List	   *leased;
+	List	   *leased = NIL;
 	TimestampTz now;
 	VrSpi		spi;
 
@@ -478,7 +485,9 @@ vr_claim_messages(PG_FUNCTION_ARGS)
 	vr_spi_begin(&spi);
 	now = vr_now();
 	empty_outbox(now);
-	leased = take_due(channel, max, lease, now);
+	while (take_due(channel, max - list_length(leased), now, vr_add_interval(now, lease),
+					&leased))
+		CHECK_FOR_INTERRUPTS();
 	put_messages(leased, (ReturnSetInfo *) fcinfo->resultinfo);
 	vr_spi_end(&spi);
 
