@@ -182,22 +182,31 @@ vr_message_text(const text *language, const char *name, const VrTextValues *valu
 	return cstring_to_text(result.data);
 }
 
-static VrWord
-word_in(const char *language, const char *word)
+/*
+ * Looks for a word in one language.  Returns false where that does not have it.
+ */
+static bool
+find_word(const char *language, const char *word, VrWord *meaning)
 {
-	char	   *meaning = look_up("message_words", language, word);
+	char	   *own = look_up("message_words", language, word);
 
-	for (int i = 0; meaning != NULL && i < lengthof(meanings); i++)
+	for (int i = 0; own != NULL && i < lengthof(meanings); i++)
 	{
-		if (strcmp(meanings[i], meaning) == 0)
-			return (VrWord) i;
+		if (strcmp(meanings[i], own) == 0)
+		{
+			*meaning = (VrWord) i;
+			return true;
+		}
 	}
 	for (int i = 0; i < lengthof(words); i++)
 	{
 		if (strcmp(words[i].language, language) == 0 && strcmp(words[i].word, word) == 0)
-			return words[i].meaning;
+		{
+			*meaning = words[i].meaning;
+			return true;
+		}
 	}
-	return VR_WORD_UNKNOWN;
+	return false;
 }
 
 /*
@@ -207,8 +216,9 @@ word_in(const char *language, const char *word)
 VrWord
 vr_word(const text *language, const char *word)
 {
-	VrWord		meaning = (language == NULL) ? VR_WORD_UNKNOWN :
-		word_in(text_to_cstring(language), word);
+	VrWord		meaning = VR_WORD_UNKNOWN;
 
-	return meaning != VR_WORD_UNKNOWN ? meaning : word_in("en", word);
+	if (language == NULL || !find_word(text_to_cstring(language), word, &meaning))
+		(void) find_word("en", word, &meaning);
+	return meaning;
 }

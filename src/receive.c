@@ -148,8 +148,22 @@ find_vendor(Inbound *inbound)
 }
 
 /*
- * The message is about this routing, if it is one that was ever offered to the
- * vendor.  Returns false where it is not.
+ * The message is about this routing.
+ */
+static void
+point_to(Inbound *inbound, const VrRouting *routing)
+{
+	if (inbound->has_routing &&
+		memcmp(&inbound->routing_id, &routing->routing_id, UUID_LEN) != 0)
+		inbound->many_routings = true;
+	inbound->has_routing = true;
+	inbound->routing_id = routing->routing_id;
+	inbound->order_id = text_to_cstring(routing->order_id);
+}
+
+/*
+ * The message is about this routing, if it is offered to the vendor in this round.
+ * Returns false where it is not.
  */
 static bool
 note_routing(Inbound *inbound, const pg_uuid_t *routing_id)
@@ -162,12 +176,7 @@ note_routing(Inbound *inbound, const pg_uuid_t *routing_id)
 	vr_response_read(&routing, inbound->vendor_id, &response);
 	if (!response.invited)
 		return false;
-	if (inbound->has_routing &&
-		memcmp(&inbound->routing_id, routing_id, UUID_LEN) != 0)
-		inbound->many_routings = true;
-	inbound->has_routing = true;
-	inbound->routing_id = *routing_id;
-	inbound->order_id = text_to_cstring(routing.order_id);
+	point_to(inbound, &routing);
 	return true;
 }
 
@@ -229,7 +238,8 @@ read_button(Inbound *inbound, const char *payload)
 }
 
 /*
- * A message of ours that is replied to.  One that we do not know says nothing.
+ * A message of ours that is replied to; also of an earlier round, so that the answer to
+ * it is not taken for one to another order.  One that we do not know says nothing.
  */
 static void
 read_reply_to(Inbound *inbound, const char *external_id)
@@ -244,12 +254,14 @@ read_reply_to(Inbound *inbound, const char *external_id)
 		vr_param_ptr(cstring_to_text(external_id)),
 		vr_param_ptr(inbound->vendor_id)
 	};
+	VrRouting	routing;
 	pg_uuid_t	routing_id;
 
-	if (vr_spi_read(&select, params) != 1)
+	if (vr_spi_read(&select, params) == 0)
 		return;
 	routing_id = *DatumGetUUIDP(vr_spi_value(0, 1).value);
-	(void) note_routing(inbound, &routing_id);
+	if (vr_routing_find(&routing_id, &routing))
+		point_to(inbound, &routing);
 }
 
 /*
@@ -284,6 +296,9 @@ read_body(Inbound *inbound)
 
 	for (uint64 i = 0; i < n && inbound->command != COMMAND_UNCLEAR; i++)
 	{
+		/* As it is written before as it is without punctuation: both may be ids. */
+		if (note_routing(inbound, vr_make_routing_id(written[i])))
+			continue;
 		switch (lower[i][0] == '\0' ? VR_WORD_NOTHING : vr_word(inbound->language, lower[i]))
 		{
 			case VR_WORD_ACCEPT:
@@ -295,8 +310,7 @@ read_body(Inbound *inbound)
 			case VR_WORD_NOTHING:
 				break;
 			case VR_WORD_UNKNOWN:
-				if (!note_routing(inbound, vr_make_routing_id(bare[i])) &&
-					!note_routing(inbound, vr_make_routing_id(written[i])))
+				if (!note_routing(inbound, vr_make_routing_id(bare[i])))
 					inbound->command = COMMAND_UNCLEAR;
 				break;
 		}
