@@ -530,6 +530,30 @@ state_of(const pg_uuid_t *message_id)
 }
 
 /*
+ * A message went out after all, or may have: if the cancellation behind it was dropped,
+ * since the vendor knew of nothing, it is to be looked at again.
+ */
+static void
+revive_cancellation(const pg_uuid_t *message_id, TimestampTz now)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.messages AS c"
+		" SET state = 'QUEUED', due_at = $2"
+		" FROM vendor_routing.messages AS m"
+		" WHERE m.message_id = $1 AND m.kind <> 'CANCELLATION'"
+		" AND c.routing_id = m.routing_id AND c.vendor_id = m.vendor_id"
+		" AND c.round = m.round AND c.kind = 'CANCELLATION' AND c.state = 'DROPPED'",
+		2, {UUIDOID, TIMESTAMPTZOID}
+	};
+	NullableDatum params[] = {
+		vr_param_ptr(message_id),
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	(void) vr_spi_write(&update, params);
+}
+
+/*
  * vr_message_sent(message_id uuid, external_id text) returns boolean
  *
  * It went out, whatever we thought of it.
@@ -559,6 +583,7 @@ vr_message_sent(PG_FUNCTION_ARGS)
 	is_new = !vr_text_is(state_of(message_id), "SENT");
 	vr_spi_write_exactly(&update, params, 1);
 	vr_cancellation_mark(message_id);
+	revive_cancellation(message_id, vr_now());
 	vr_spi_end(&spi);
 
 	PG_RETURN_BOOL(is_new);
@@ -607,9 +632,16 @@ try_again(const pg_uuid_t *message_id, const text *error, bool may_have_arrived)
 Datum
 vr_message_failed(PG_FUNCTION_ARGS)
 {
+	static const VrStatement note = {
+		"UPDATE vendor_routing.messages"
+		" SET may_have_arrived = true"
+		" WHERE message_id = $1 AND state IN ('DROPPED', 'DEAD')",
+		1, {UUIDOID}
+	};
 	const pg_uuid_t *message_id = vr_arg_uuid(fcinfo, 0, "message_id");
 	const text *error = vr_arg_optional_text(fcinfo, 1, "error");
 	bool		may_have_arrived = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
+	NullableDatum params[] = {vr_param_ptr(message_id)};
 	text	   *state;
 	VrSpi		spi;
 
@@ -619,6 +651,8 @@ vr_message_failed(PG_FUNCTION_ARGS)
 	state = state_of(message_id);
 	if (vr_text_is(state, "LEASED") || vr_text_is(state, "QUEUED"))
 		state = try_again(message_id, error, may_have_arrived);
+	else if (may_have_arrived && vr_spi_write(&note, params) == 1)
+		revive_cancellation(message_id, vr_now());
 	vr_spi_end(&spi);
 
 	PG_RETURN_TEXT_P(state);
@@ -683,6 +717,8 @@ vr_confirm_delivery(PG_FUNCTION_ARGS)
 		is_new = (vr_spi_write(&update, params) == 1);
 	if (is_new)
 		vr_cancellation_mark(message_id);
+	if (is_new && !failed)
+		revive_cancellation(message_id, vr_now());
 	vr_spi_end(&spi);
 
 	PG_RETURN_BOOL(is_new);

@@ -296,24 +296,20 @@ read_body(Inbound *inbound)
 
 	for (uint64 i = 0; i < n && inbound->command != COMMAND_UNCLEAR; i++)
 	{
+		VrWord		word = (lower[i][0] == '\0') ? VR_WORD_NOTHING :
+			vr_word(inbound->language, lower[i]);
+
 		/* As it is written before as it is without punctuation: both may be ids. */
-		if (note_routing(inbound, vr_make_routing_id(written[i])))
-			continue;
-		switch (lower[i][0] == '\0' ? VR_WORD_NOTHING : vr_word(inbound->language, lower[i]))
-		{
-			case VR_WORD_ACCEPT:
-				note_command(inbound, COMMAND_ACCEPT);
-				break;
-			case VR_WORD_REJECT:
-				note_command(inbound, COMMAND_REJECT);
-				break;
-			case VR_WORD_NOTHING:
-				break;
-			case VR_WORD_UNKNOWN:
-				if (!note_routing(inbound, vr_make_routing_id(bare[i])))
-					inbound->command = COMMAND_UNCLEAR;
-				break;
-		}
+		bool		is_id = note_routing(inbound, vr_make_routing_id(written[i])) ||
+			note_routing(inbound, vr_make_routing_id(bare[i]));
+
+		/* It must be one or the other. */
+		if (is_id == (word != VR_WORD_UNKNOWN))
+			inbound->command = COMMAND_UNCLEAR;
+		else if (word == VR_WORD_ACCEPT)
+			note_command(inbound, COMMAND_ACCEPT);
+		else if (word == VR_WORD_REJECT)
+			note_command(inbound, COMMAND_REJECT);
 	}
 }
 
