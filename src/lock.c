@@ -10,9 +10,8 @@
  * happen.  The locks do not make the winner unique: the compare-and-set of the
  * routing row does.
  *
- * Order, everywhere: the application's row of the order (order.c), routing,
- * response, then the row of a vendor (see
- * vr_vendor_lock).
+ * Order, everywhere: an inbound message, the application's row of the order (order.c),
+ * routing, response, then the row of a vendor (see vr_vendor_lock).
  *
  * They are transaction-level locks in the advisory lock space, under class
  * numbers the SQL functions pg_advisory_* cannot reach.  They honour
@@ -39,6 +38,7 @@
 #define LOCK_CLASS_ROUTING	22101
 #define LOCK_CLASS_RESPONSE	22102
 #define LOCK_CLASS_POLICY	22103
+#define LOCK_CLASS_INBOUND	22104
 
 static void
 set_tag(LOCKTAG *tag, int lock_class, uint64 key)
@@ -54,10 +54,10 @@ uuid_key(const pg_uuid_t *id, uint64 seed)
 }
 
 static uint64
-text_key(const text *id)
+text_key(const text *id, uint64 seed)
 {
 	return hash_bytes_extended((const unsigned char *) VARDATA_ANY(id),
-							   VARSIZE_ANY_EXHDR(id), 0);
+							   VARSIZE_ANY_EXHDR(id), seed);
 }
 
 static bool
@@ -115,7 +115,7 @@ void
 vr_lock_response(const pg_uuid_t *routing_id, const text *vendor_id)
 {
 	(void) acquire(LOCK_CLASS_RESPONSE,
-				   uuid_key(routing_id, text_key(vendor_id)), true);
+				   uuid_key(routing_id, text_key(vendor_id, 0)), true);
 }
 
 /*
@@ -125,5 +125,14 @@ vr_lock_response(const pg_uuid_t *routing_id, const text *vendor_id)
 void
 vr_lock_policy(const text *policy)
 {
-	(void) acquire(LOCK_CLASS_POLICY, text_key(policy), true);
+	(void) acquire(LOCK_CLASS_POLICY, text_key(policy, 0), true);
+}
+
+/*
+ * The same message that comes in twice is done once.
+ */
+void
+vr_lock_inbound(const text *source, const text *message_id)
+{
+	(void) acquire(LOCK_CLASS_INBOUND, text_key(message_id, text_key(source, 0)), true);
 }

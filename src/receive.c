@@ -8,9 +8,9 @@
  * this vendor; what it wants, by the button or by a word.  What is not clear is not
  * guessed: the answer is a question then.
  *
- * Locking: the row of the message in inbound_messages comes first.  The same message
- * in another session waits there for the end of this transaction, and then gets this
- * outcome.  After it come the locks of vr_accept.
+ * Locking: a lock of the message comes first.  The same message in another session waits
+ * there for the end of this transaction, and then gets this outcome.  After it come the
+ * locks of vr_accept.
  *
  * Errors: 22023 and 22004 for arguments that no message has.  What a vendor writes is
  * never an error.
@@ -32,6 +32,7 @@
 #include "clock.h"
 #include "ids.h"
 #include "json.h"
+#include "lock.h"
 #include "message_text.h"
 #include "outcome.h"
 #include "phone.h"
@@ -74,6 +75,7 @@ typedef struct Inbound
 	Command		command;
 	bool		has_routing;
 	bool		many_routings;	/* it points to more than one */
+	bool		to_something;	/* it replies to a message that we do not know */
 	pg_uuid_t	routing_id;
 	const char *order_id;		/* of that; NULL: not known */
 
@@ -239,7 +241,8 @@ read_button(Inbound *inbound, const char *payload)
 
 /*
  * A message of ours that is replied to; also of an earlier round, so that the answer to
- * it is not taken for one to another order.  One that we do not know says nothing.
+ * it is not taken for one to another order.  One that we do not know may be a message
+ * whose sender has died before it could say so.
  */
 static void
 read_reply_to(Inbound *inbound, const char *external_id)
@@ -258,7 +261,10 @@ read_reply_to(Inbound *inbound, const char *external_id)
 	pg_uuid_t	routing_id;
 
 	if (vr_spi_read(&select, params) == 0)
+	{
+		inbound->to_something = true;
 		return;
+	}
 	routing_id = *DatumGetUUIDP(vr_spi_value(0, 1).value);
 	if (vr_routing_find(&routing_id, &routing))
 		point_to(inbound, &routing);
@@ -315,7 +321,7 @@ read_body(Inbound *inbound)
 
 /*
  * The orders that are open for the vendor: the ids for a question, and of the only
- * one also the routing, where the message points to none.
+ * one also the routing, where the message points to nothing.
  */
 static char *
 read_open(Inbound *inbound, int *nopen)
@@ -343,7 +349,7 @@ read_open(Inbound *inbound, int *nopen)
 	for (int i = 0; i < *nopen; i++)
 		appendStringInfo(&orders, "%s%s", i > 0 ? ", " : "",
 						 text_to_cstring(vr_spi_text(i, 2)));
-	if (*nopen == 1 && !inbound->has_routing)
+	if (*nopen == 1 && !inbound->has_routing && !inbound->to_something)
 	{
 		inbound->has_routing = true;
 		inbound->routing_id = *DatumGetUUIDP(vr_spi_value(0, 1).value);
@@ -509,6 +515,7 @@ vr_receive_message(PG_FUNCTION_ARGS)
 	vr_require_writable("vr_receive_message()");
 
 	vr_spi_begin(&spi);
+	vr_lock_inbound(inbound.source, inbound.message_id);
 	is_new = insert(&inbound);
 	if (!is_new)
 		read_first(&inbound);
