@@ -31,7 +31,9 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "commands/async.h"
+#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -41,12 +43,14 @@
 
 #include "args.h"
 #include "cancellation.h"
+#include "catalog.h"
 #include "clock.h"
 #include "errors.h"
 #include "json.h"
 #include "lock.h"
 #include "message.h"
 #include "message_text.h"
+#include "newest.h"
 #include "routing.h"
 #include "settings.h"
 #include "spi.h"
@@ -93,7 +97,24 @@ vr_outbox_add(const pg_uuid_t *routing_id)
 	NullableDatum params[] = {vr_param_ptr(routing_id)};
 
 	(void) vr_spi_write(&insert, params);
-	vr_wake_senders();
+}
+
+/*
+ * Would vr_outbox_add not wait?  It would for a sender who has taken the routing out, and
+ * not ended.  The caller has the lock of the routing.
+ */
+bool
+vr_outbox_is_free(const pg_uuid_t *routing_id)
+{
+	NullableDatum key[] = {vr_param_ptr(routing_id)};
+	Relation	table = vr_open_table("outbox");
+	bool		changing = false;
+	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, false, &changing);
+
+	if (slot != NULL)
+		ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+	return !changing;
 }
 
 /*-------------------------------------------------------------------------

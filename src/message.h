@@ -15,6 +15,7 @@
 #include "utils/uuid.h"
 
 extern void vr_outbox_add(const pg_uuid_t *routing_id);
+extern bool vr_outbox_is_free(const pg_uuid_t *routing_id);
 extern void vr_wake_senders(void);
 
 #endif							/* VR_MESSAGE_H */

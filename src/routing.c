@@ -26,6 +26,7 @@
 #include "catalog.h"
 #include "errors.h"
 #include "lock.h"
+#include "message.h"
 #include "newest.h"
 #include "order.h"
 #include "routing.h"
@@ -413,7 +414,7 @@ vr_routing_read_if_free(const pg_uuid_t *routing_id, VrRouting *routing)
 
 /*
  * Makes sure that writing the routing that was read last will not wait, nor the
- * application's row of the order.  Returns false where others have the row.
+ * application's row of the order, nor the outbox.  Returns false where others have one.
  */
 bool
 vr_routing_try_lock_row(VrRouting *routing)
@@ -422,7 +423,10 @@ vr_routing_try_lock_row(VrRouting *routing)
 	TupleTableSlot *slot;
 	bool		locked;
 
-	if (!vr_order_lock(routing->order_id, false))
+	bool		open = (routing->status == VR_PENDING || routing->status == VR_EXHAUSTED);
+
+	if (!vr_order_lock(routing->order_id, false) ||
+		(!open && !vr_outbox_is_free(&routing->routing_id)))
 		return false;
 	if (!ItemPointerIsValid(&routing->tid))
 		return true;

@@ -60,6 +60,18 @@ update_routing(VrRouting *routing, const VrRowStatement *update,
 }
 
 /*
+ * Lets senders see what has changed, before *routing is brought up to date.  One that
+ * was open is in the outbox.
+ */
+static void
+tell(const VrRouting *routing)
+{
+	if (routing->status != VR_PENDING && routing->status != VR_EXHAUSTED)
+		vr_outbox_add(&routing->routing_id);
+	vr_wake_senders();
+}
+
+/*
  * Makes the routing of an order.  Returns false where there is one already that
  * was not seen (see vr_proven_row).
  */
@@ -101,6 +113,7 @@ vr_routing_insert(const VrRouting *routing, const VrPlan *plan, TimestampTz now)
 	if (vr_spi_write(&insert, params) != 1)
 		return false;
 	vr_outbox_add(&routing->routing_id);
+	vr_wake_senders();
 	return true;
 }
 
@@ -164,12 +177,11 @@ vr_routing_set_status(VrRouting *routing, VrStatus status, TimestampTz now)
 
 	Assert(vr_transition_allowed(routing->status, status));
 	update_routing(routing, &update, params);
+	tell(routing);
 	routing->moved = true;
 	routing->status = status;
 	routing->next_deadline = next_deadline;
 	routing->next_wave_at = 0;
-	if (status != VR_EXHAUSTED)
-		vr_outbox_add(&routing->routing_id);
 }
 
 /*
@@ -279,13 +291,13 @@ vr_routing_start_round(VrRouting *routing, const VrPlan *plan, TimestampTz now)
 	};
 
 	update_routing(routing, &update, params);
+	tell(routing);
 	routing->moved = true;
 	routing->status = VR_PENDING;
 	routing->locked_vendor_id = NULL;
 	routing->locked_at = 0;
 	routing->confirm_by = 0;
 	routing->confirmed_at = 0;
-	vr_outbox_add(&routing->routing_id);
 }
 
 /*
