@@ -96,7 +96,7 @@ RETURNS text LANGUAGE sql AS $$
 	FROM vr_receive_message('test', md5(concat_ws('/', sender, body, context)), sender, body, context)
 $$;
 SELECT body, says('49170000001', body)
-FROM unnest(ARRAY['hello', 'CANNOT ACCEPT', 'accept reject', 'accept m-9', 'Accept, please', 'Accept, please', 'reject m-3', '', NULL]) AS body;
+FROM unnest(ARRAY['hello', 'CANNOT ACCEPT', 'accept reject', 'Accept m-3?', 'accept m-9', 'Accept, please', 'Accept, please', 'reject m-3', '', NULL]) AS body;
 SELECT says(sender, 'reject')
 FROM unnest(ARRAY['+49 (0)170/000.002', '0049170-000002', '49170000009', 'nobody']) AS sender;
 SELECT created FROM vr_broadcast('m-4', 'retailer', 'message', vendors => '{m1,m2}');

@@ -278,8 +278,8 @@ static void
 read_body(Inbound *inbound)
 {
 	static const VrStatement select = {
-		"SELECT w.word, pg_catalog.btrim(w.word, '#.,:;!?\"''()[]*'),"
-		" pg_catalog.lower(pg_catalog.btrim(w.word, '#.,:;!?\"''()[]*'))"
+		"SELECT w.word, pg_catalog.btrim(w.word, '#.,:;!\"''()[]*'),"
+		" pg_catalog.lower(pg_catalog.btrim(w.word, '#.,:;!\"''()[]*'))"
 		" FROM pg_catalog.regexp_split_to_table($1, '\\s+') AS w (word)"
 		" WHERE w.word <> '' LIMIT 41",
 		1, {TEXTOID}
@@ -331,7 +331,8 @@ read_open(Inbound *inbound, int *nopen)
 		" FROM vendor_routing.responses AS r"
 		" JOIN vendor_routing.routings AS t"
 		"      ON t.routing_id = r.routing_id AND t.round = r.round"
-		" WHERE r.vendor_id = $1 AND r.expires_at > $2 AND r.response IS NULL"
+		" WHERE r.vendor_id = $1 AND r.expires_at > $2"
+		" AND (r.response IS NULL OR r.response = 'ACCEPT')"
 		" AND t.status = 'PENDING'"
 		" ORDER BY r.expires_at, t.order_id"
 		" LIMIT 10",
