@@ -1,26 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * message.c
- *		The tables outbox and messages: who has to be told what, and how far
- *		that is.  Their only writer.
+ *		vr_claim_messages, vr_message_sent, vr_message_failed and
+ *		vr_confirm_delivery; the table messages: how far the telling of vendors is.
  *
  * What a vendor is told is in the rows that say it: its offer (responses), its
- * cancellation, the winner of the routing.  To accept writes nothing more.  outbox has
- * one row for each routing of which somebody may have to be told something, and the
- * version up to which that is in messages; who claims messages looks at those whose
- * version is another, and so finds what is new.  messages has, for each thing to tell,
- * how far that is, and no copy of it.
- *
- * An open routing is in the outbox.  One that nobody has to be told of any more is
- * taken out; whatever but an accept changes such a routing puts it in again
- * (routing_write.c).
+ * cancellation, the winner of the routing.  messages has, for each thing to tell, how far
+ * that is, and no copy of it.  Who claims messages finds what is new by the outbox.
  *
  * A vendor's messages about one order go out one after the other, in the order OFFER,
  * WIN, CANCELLATION: so nobody is told that an order is gone before it was offered.
  *
- * Locking: senders skip what others have, and wait for nobody.  Who takes a routing out
- * of the outbox has its lock at that moment (not waiting for it), since whoever changes
- * it puts it in under that lock.
+ * Locking: senders skip what others have, and wait for nobody.
  *
  * Errors: VR006 for an unknown message.
  *
@@ -31,27 +22,18 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "commands/async.h"
-#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
 #include "args.h"
 #include "cancellation.h"
-#include "catalog.h"
 #include "clock.h"
 #include "errors.h"
-#include "json.h"
-#include "lock.h"
-#include "message.h"
 #include "message_text.h"
-#include "newest.h"
-#include "routing.h"
+#include "outbox.h"
 #include "settings.h"
 #include "spi.h"
 
@@ -60,120 +42,27 @@ PG_FUNCTION_INFO_V1(vr_message_sent);
 PG_FUNCTION_INFO_V1(vr_message_failed);
 PG_FUNCTION_INFO_V1(vr_confirm_delivery);
 
-/* Most messages of one claim, and most routings whose locks we have at a time. */
+/* Most messages of one claim, and fewest that are looked at in one go. */
 #define MAX_CLAIM 10000
-#define BATCH 100
+#define MIN_LOOK 100
 
-/* Most routings of the outbox that one claim goes through, so that it ends soon. */
+/* Most batches of the outbox that one claim goes through, so that it ends soon. */
 #define MAX_BATCHES 20
 
 /* Longest time between two attempts, in seconds. */
 #define MAX_BACKOFF 3600
-
-/*
- * Tells senders that listen, if that is wanted: once per transaction, since
- * PostgreSQL sends equal notifications once.
- */
-void
-vr_wake_senders(void)
-{
-	if (vr_notify)
-		Async_Notify("vendor_routing", "");
-}
-
-/*
- * Somebody may have to be told something of this routing.  The caller holds its lock
- * or has just made it.
- */
-void
-vr_outbox_add(const pg_uuid_t *routing_id)
-{
-	static const VrStatement insert = {
-		"INSERT INTO vendor_routing.outbox (routing_id)"
-		" VALUES ($1)"
-		" ON CONFLICT (routing_id) DO NOTHING",
-		1, {UUIDOID}
-	};
-	NullableDatum params[] = {vr_param_ptr(routing_id)};
-
-	(void) vr_spi_write(&insert, params);
-}
-
-/*
- * Would vr_outbox_add not wait?  It would for a sender who has taken the routing out, and
- * not ended.  The caller has the lock of the routing.
- */
-bool
-vr_outbox_is_free(const pg_uuid_t *routing_id)
-{
-	NullableDatum key[] = {vr_param_ptr(routing_id)};
-	Relation	table = vr_open_table("outbox");
-	bool		changing = false;
-	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, false, &changing);
-
-	if (slot != NULL)
-		ExecDropSingleTupleTableSlot(slot);
-	table_close(table, NoLock);
-	return !changing;
-}
 
 /*-------------------------------------------------------------------------
  * From the outbox to the messages
  *-------------------------------------------------------------------------
  */
 
-/* Routings of the outbox that are not as they were. */
-typedef struct Changed
-{
-	int			n;
-	pg_uuid_t	routing_ids[BATCH];
-	int			versions[BATCH];
-	bool		open[BATCH];	/* will be changed by an accept */
-} Changed;
-
-static NullableDatum
-param_uuids(const pg_uuid_t *ids, int n)
-{
-	Datum	   *datums = palloc(n * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		datums[i] = UUIDPGetDatum(&ids[i]);
-	return vr_param_ptr(construct_array(datums, n, UUIDOID, UUID_LEN, false,
-										TYPALIGN_CHAR));
-}
-
-/*
- * Locks some that no other sender has.
- */
-static void
-lock_changed(Changed *changed)
-{
-	static const VrStatement select = {
-		"SELECT o.routing_id, t.version, t.status IN ('PENDING', 'EXHAUSTED')"
-		" FROM vendor_routing.outbox AS o"
-		" JOIN vendor_routing.routings AS t ON t.routing_id = o.routing_id"
-		" WHERE o.version <> t.version"
-		" LIMIT 100"
-		" FOR UPDATE OF o SKIP LOCKED",
-		0, {0}
-	};
-
-	StaticAssertStmt(BATCH == 100, "the LIMIT above");
-	changed->n = vr_spi_write(&select, NULL);
-	for (int i = 0; i < changed->n; i++)
-	{
-		changed->routing_ids[i] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
-		changed->versions[i] = DatumGetInt32(vr_spi_value(i, 2).value);
-		changed->open[i] = DatumGetBool(vr_spi_value(i, 3).value);
-	}
-}
-
 /*
  * Makes a message of each thing that there is to tell, and lets those that wait for
  * another attempt be looked at now: they may be out of date.
  */
 static void
-queue_messages(const Changed *changed, TimestampTz now)
+queue_messages(const VrOutboxBatch *changed, TimestampTz now)
 {
 	static const VrStatement insert = {
 		"INSERT INTO vendor_routing.messages"
@@ -209,7 +98,7 @@ queue_messages(const Changed *changed, TimestampTz now)
 		2, {UUIDARRAYOID, TIMESTAMPTZOID}
 	};
 	NullableDatum params[] = {
-		param_uuids(changed->routing_ids, changed->n),
+		vr_param_uuids(changed->routing_ids, changed->n),
 		vr_param(TimestampTzGetDatum(now))
 	};
 
@@ -217,88 +106,18 @@ queue_messages(const Changed *changed, TimestampTz now)
 	(void) vr_spi_write(&hurry, params);
 }
 
-/*
- * Writes down how far the outbox is: of open routings the version; those that are not
- * open, and not changing at this moment, are taken out.  One whose lock others have
- * stays as it is, and comes again.  Returns how many were done.
- */
-static int
-settle(const Changed *changed)
-{
-	static const VrStatement update = {
-		"UPDATE vendor_routing.outbox AS o"
-		" SET version = x.version"
-		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))"
-		"  AS x (routing_id, version)"
-		" WHERE o.routing_id = x.routing_id",
-		2, {UUIDARRAYOID, INT4ARRAYOID}
-	};
-	static const VrStatement delete = {
-		"DELETE FROM vendor_routing.outbox"
-		" WHERE routing_id = ANY ($1)",
-		1, {UUIDARRAYOID}
-	};
-	pg_uuid_t	open[BATCH];
-	Datum		versions[BATCH];
-	int			nopen = 0;
-	pg_uuid_t	over[BATCH];
-	int			nover = 0;
-	pg_uuid_t	locked[BATCH];
-	int			nlocked = 0;
-	VrRouting	routing;
-
-	for (int i = 0; i < changed->n; i++)
-	{
-		const pg_uuid_t *routing_id = &changed->routing_ids[i];
-
-		if (changed->open[i])
-		{
-			versions[nopen] = Int32GetDatum(changed->versions[i]);
-			open[nopen++] = *routing_id;
-			continue;
-		}
-		if (!vr_try_lock_routing(routing_id))
-			continue;
-		locked[nlocked++] = *routing_id;
-		if (vr_routing_read_if_free(routing_id, &routing) &&
-			routing.version == changed->versions[i])
-			over[nover++] = *routing_id;
-	}
-
-	if (nopen > 0)
-	{
-		NullableDatum params[] = {
-			param_uuids(open, nopen),
-			vr_param_ptr(construct_array(versions, nopen, INT4OID, sizeof(int32), true,
-										 TYPALIGN_INT))
-		};
-
-		(void) vr_spi_write(&update, params);
-	}
-	if (nover > 0)
-	{
-		NullableDatum params[] = {param_uuids(over, nover)};
-
-		(void) vr_spi_write(&delete, params);
-	}
-	/* Who puts it in again waits for our DELETE. */
-	for (int i = 0; i < nlocked; i++)
-		vr_unlock_routing(&locked[i]);
-	return nopen + nover;
-}
-
 static void
 empty_outbox(TimestampTz now)
 {
-	Changed    *changed = palloc(sizeof(Changed));
+	VrOutboxBatch *changed = palloc(sizeof(VrOutboxBatch));
 
 	for (int i = 0; i < MAX_BATCHES; i++)
 	{
-		lock_changed(changed);
+		vr_outbox_lock_changed(changed);
 		if (changed->n == 0)
 			break;
 		queue_messages(changed, now);
-		if (settle(changed) == 0 || changed->n < BATCH)
+		if (vr_outbox_settle(changed) == 0 || changed->n < VR_OUTBOX_BATCH)
 			break;
 	}
 }
@@ -369,7 +188,7 @@ take_due(const text *channel, int max, TimestampTz now, TimestampTz until, List 
 		" WHERE m.message_id = x.message_id",
 		3, {UUIDARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID}
 	};
-	int			limit = Max(max, BATCH);
+	int			limit = Max(max, MIN_LOOK);
 	NullableDatum params[] = {
 		vr_param(TimestampTzGetDatum(now)),
 		vr_param(Int32GetDatum(limit)),
@@ -397,7 +216,7 @@ take_due(const text *channel, int max, TimestampTz now, TimestampTz until, List 
 	if (states != NIL)
 	{
 		NullableDatum writes[] = {
-			param_uuids(ids, list_length(states)),
+			vr_param_uuids(ids, list_length(states)),
 			vr_param_texts(states),
 			vr_param(TimestampTzGetDatum(until))
 		};
@@ -443,7 +262,7 @@ put_messages(const List *leased, ReturnSetInfo *rsinfo)
 
 	for (int i = 0; i < n; i++)
 		ids[i] = *(pg_uuid_t *) list_nth(leased, i);
-	params[0] = param_uuids(ids, n);
+	params[0] = vr_param_uuids(ids, n);
 	nrows = (n == 0) ? 0 : vr_spi_read(&select, params);
 	for (uint64 row = 0; row < nrows; row++)
 	{

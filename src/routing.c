@@ -26,9 +26,9 @@
 #include "catalog.h"
 #include "errors.h"
 #include "lock.h"
-#include "message.h"
 #include "newest.h"
 #include "order.h"
+#include "outbox.h"
 #include "routing.h"
 #include "spi.h"
 
@@ -422,7 +422,6 @@ vr_routing_try_lock_row(VrRouting *routing)
 	Relation	table;
 	TupleTableSlot *slot;
 	bool		locked;
-
 	bool		open = (routing->status == VR_PENDING || routing->status == VR_EXHAUSTED);
 
 	if (!vr_order_lock(routing->order_id, false) ||

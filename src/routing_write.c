@@ -19,7 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "message.h"
+#include "outbox.h"
 #include "routing.h"
 #include "spi.h"
 

@@ -43,6 +43,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/uuid.h"
 
 #include "catalog.h"
 #include "spi.h"
@@ -354,4 +355,18 @@ vr_param_texts(const List *texts)
 		elements[i] = PointerGetDatum(list_nth(texts, i));
 	return vr_param_ptr(construct_array(elements, n, TEXTOID, -1, false,
 										TYPALIGN_INT));
+}
+
+/*
+ * An array of n uuids.
+ */
+NullableDatum
+vr_param_uuids(const pg_uuid_t *ids, int n)
+{
+	Datum	   *datums = palloc(n * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		datums[i] = UUIDPGetDatum(&ids[i]);
+	return vr_param_ptr(construct_array(datums, n, UUIDOID, UUID_LEN, false,
+										TYPALIGN_CHAR));
 }

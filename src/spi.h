@@ -16,6 +16,7 @@
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #include "compat.h"
 
@@ -87,6 +88,7 @@ extern void vr_spi_copy_row(uint64 row, TupleTableSlot *slot);
 extern text *vr_spi_text(uint64 row, int column);
 
 extern NullableDatum vr_param_texts(const List *texts);
+extern NullableDatum vr_param_uuids(const pg_uuid_t *ids, int n);
 
 /* Parameters */
 

@@ -1,0 +1,181 @@
+/*-------------------------------------------------------------------------
+ *
+ * outbox.c
+ *		The table outbox: routings of which somebody may have to be told something.
+ *		Its only writer.
+ *
+ * To accept writes nothing here.  outbox has one row for each such routing, and the
+ * version of it up to which its messages have been made; a sender looks at those whose
+ * version is another, and so finds what is new.
+ *
+ * An open routing is in the outbox.  One that nobody has to be told of any more is
+ * taken out; whatever but an accept changes such a routing puts it in again
+ * (routing_write.c).
+ *
+ * Locking: senders skip what others have, and wait for nobody.  Who takes a routing out
+ * has its lock at that moment (not waiting for it), since whoever changes it puts it in
+ * under that lock.
+ *
+ * IDENTIFICATION
+ *	  src/outbox.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "commands/async.h"
+#include "executor/tuptable.h"
+#include "utils/array.h"
+
+#include "catalog.h"
+#include "lock.h"
+#include "newest.h"
+#include "outbox.h"
+#include "routing.h"
+#include "settings.h"
+#include "spi.h"
+
+/*
+ * Tells senders that listen, if that is wanted: once per transaction, since
+ * PostgreSQL sends equal notifications once.
+ */
+void
+vr_wake_senders(void)
+{
+	if (vr_notify)
+		Async_Notify("vendor_routing", "");
+}
+
+/*
+ * Somebody may have to be told something of this routing.  The caller holds its lock
+ * or has just made it.
+ */
+void
+vr_outbox_add(const pg_uuid_t *routing_id)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.outbox (routing_id)"
+		" VALUES ($1)"
+		" ON CONFLICT (routing_id) DO NOTHING",
+		1, {UUIDOID}
+	};
+	NullableDatum params[] = {vr_param_ptr(routing_id)};
+
+	(void) vr_spi_write(&insert, params);
+}
+
+/*
+ * Would vr_outbox_add not wait?  It would for a sender who has taken the routing out, and
+ * not ended.  The caller has the lock of the routing.
+ */
+bool
+vr_outbox_is_free(const pg_uuid_t *routing_id)
+{
+	NullableDatum key[] = {vr_param_ptr(routing_id)};
+	Relation	table = vr_open_table("outbox");
+	bool		changing = false;
+	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, false, &changing);
+
+	if (slot != NULL)
+		ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+	return !changing;
+}
+
+/*
+ * Locks some routings of the outbox that are not as they were and that no other sender
+ * has.
+ */
+void
+vr_outbox_lock_changed(VrOutboxBatch *changed)
+{
+	static const VrStatement select = {
+		"SELECT o.routing_id, t.version, t.status IN ('PENDING', 'EXHAUSTED')"
+		" FROM vendor_routing.outbox AS o"
+		" JOIN vendor_routing.routings AS t ON t.routing_id = o.routing_id"
+		" WHERE o.version <> t.version"
+		" LIMIT 100"
+		" FOR UPDATE OF o SKIP LOCKED",
+		0, {0}
+	};
+
+	StaticAssertStmt(VR_OUTBOX_BATCH == 100, "the LIMIT above");
+	changed->n = vr_spi_write(&select, NULL);
+	for (int i = 0; i < changed->n; i++)
+	{
+		changed->routing_ids[i] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
+		changed->versions[i] = DatumGetInt32(vr_spi_value(i, 2).value);
+		changed->open[i] = DatumGetBool(vr_spi_value(i, 3).value);
+	}
+}
+
+/*
+ * Writes down how far the outbox is: of open routings the version; those that are not
+ * open, and not changing at this moment, are taken out.  One whose lock others have
+ * stays as it is, and comes again.  Returns how many were done.
+ */
+int
+vr_outbox_settle(const VrOutboxBatch *changed)
+{
+	static const VrStatement update = {
+		"UPDATE vendor_routing.outbox AS o"
+		" SET version = x.version"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))"
+		"  AS x (routing_id, version)"
+		" WHERE o.routing_id = x.routing_id",
+		2, {UUIDARRAYOID, INT4ARRAYOID}
+	};
+	static const VrStatement delete = {
+		"DELETE FROM vendor_routing.outbox"
+		" WHERE routing_id = ANY ($1)",
+		1, {UUIDARRAYOID}
+	};
+	pg_uuid_t	open[VR_OUTBOX_BATCH];
+	Datum		versions[VR_OUTBOX_BATCH];
+	int			nopen = 0;
+	pg_uuid_t	over[VR_OUTBOX_BATCH];
+	int			nover = 0;
+	pg_uuid_t	locked[VR_OUTBOX_BATCH];
+	int			nlocked = 0;
+	VrRouting	routing;
+
+	for (int i = 0; i < changed->n; i++)
+	{
+		const pg_uuid_t *routing_id = &changed->routing_ids[i];
+
+		if (changed->open[i])
+		{
+			versions[nopen] = Int32GetDatum(changed->versions[i]);
+			open[nopen++] = *routing_id;
+			continue;
+		}
+		if (!vr_try_lock_routing(routing_id))
+			continue;
+		locked[nlocked++] = *routing_id;
+		if (vr_routing_read_if_free(routing_id, &routing) &&
+			routing.version == changed->versions[i])
+			over[nover++] = *routing_id;
+	}
+
+	if (nopen > 0)
+	{
+		NullableDatum params[] = {
+			vr_param_uuids(open, nopen),
+			vr_param_ptr(construct_array(versions, nopen, INT4OID, sizeof(int32), true,
+										 TYPALIGN_INT))
+		};
+
+		(void) vr_spi_write(&update, params);
+	}
+	if (nover > 0)
+	{
+		NullableDatum params[] = {vr_param_uuids(over, nover)};
+
+		(void) vr_spi_write(&delete, params);
+	}
+	/* Who puts it in again waits for our DELETE. */
+	for (int i = 0; i < nlocked; i++)
+		vr_unlock_routing(&locked[i]);
+	return nopen + nover;
+}
