@@ -85,8 +85,14 @@ export async function buildApp(config, { logger = { level: config.logLevel }, tr
 		startSender({ pool, transport: out, config: config.sender, metrics, log: app.log }) : undefined;
 	const stopListening = config.notify && sender ? listen(sender.wake, app.log) : undefined;
 
+	// Connections that are kept alive, or were never used, must not keep it open for ever.
+	let deadline;
+	app.addHook('preClose', async () => {
+		deadline = setTimeout(() => app.server.closeAllConnections(), config.shutdownTimeout);
+	});
 	// Requests are over by then; what they have left running is not.
 	app.addHook('onClose', async () => {
+		clearTimeout(deadline);
 		await stopListening?.();
 		await sender?.stop();
 		await tasks.settled();

@@ -32,6 +32,7 @@ export function readConfig(env) {
 		poolSize: number(env, 'POOL_SIZE', 20, 2, 1000),
 		poolTimeout: number(env, 'POOL_TIMEOUT_MS', 2000, 1, 60000),
 		statementTimeout: number(env, 'STATEMENT_TIMEOUT_MS', 5000, 1, 600000),
+		shutdownTimeout: number(env, 'SHUTDOWN_TIMEOUT_MS', 5000, 1, 600000),
 		notify: flag(env, 'NOTIFY', 'off'),
 		revealWinner: flag(env, 'REVEAL_WINNER', 'off'),
 		requestsPerMinute: number(env, 'REQUESTS_PER_MINUTE', 600, 1, 1e9),

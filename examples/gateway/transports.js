@@ -35,13 +35,24 @@ export function cloudApiTransport({ baseUrl, version, phoneNumberId, token, time
 	const url = `${baseUrl.replace(/\/$/, '')}/${version}/${phoneNumberId}/messages`;
 
 	async function post(content) {
+		// Not AbortSignal.timeout: in Node 18 it can be collected before it fires.
+		const abort = new AbortController();
+		const timer = setTimeout(() => abort.abort(), timeout);
+		try {
+			return await exchange(content, abort.signal);
+		} finally {
+			clearTimeout(timer);
+		}
+	}
+
+	async function exchange(content, signal) {
 		let response;
 		try {
 			response = await fetch(url, {
 				method: 'POST',
 				headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
 				body: JSON.stringify({ messaging_product: 'whatsapp', recipient_type: 'individual', ...content }),
-				signal: AbortSignal.timeout(timeout),
+				signal,
 			});
 		} catch (error) {
 			// Where there was no connection nothing arrived; else nobody knows.

@@ -68,7 +68,7 @@ export function environment(cloud, more = {}) {
 		LOG_LEVEL: 'silent', PORT: '0', TRANSPORT: 'cloud_api',
 		WHATSAPP_VERIFY_TOKEN: 'verify-me', WHATSAPP_APP_SECRET: 'a secret',
 		CLOUD_API_URL: cloud?.url ?? 'http://127.0.0.1:1', CLOUD_API_PHONE_NUMBER_ID: '4711', CLOUD_API_TOKEN: 'cloud token',
-		SENDER: 'off', POLL_INTERVAL_MS: '20', SENDER_PER_SECOND: '10000', REQUESTS_PER_MINUTE: '1000000',
+		SENDER: 'off', SHUTDOWN_TIMEOUT_MS: '500', POLL_INTERVAL_MS: '20', SENDER_PER_SECOND: '10000', REQUESTS_PER_MINUTE: '1000000',
 		...more,
 	};
 }
