@@ -16,10 +16,19 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
-  new_node add_database invite_orders race
+  full new_node add_database invite_orders race
   broken_orders table_digests advisory_locks
   sqlstate_of start_query finish_query wait_until_blocked
 );
+
+# How much to do: as little as a test that is run all the time may take, or as much
+# as script/test --full has time for.
+sub full
+{
+	my ($quick, $full) = @_;
+
+	return ($ENV{PG_TEST_EXTRA} // '') =~ /\bvendor_routing\b/ ? $full : $quick;
+}
 
 # A running server.  Offers live long enough for the slowest machine.
 sub new_node
