@@ -29,6 +29,7 @@
 #include "args.h"
 #include "clock.h"
 #include "event.h"
+#include "identity.h"
 #include "json.h"
 #include "lock.h"
 #include "order.h"
@@ -251,14 +252,16 @@ vr_accept(PG_FUNCTION_ARGS)
 	const pg_uuid_t *routing_id = vr_arg_uuid(fcinfo, 0, "routing_id");
 	const text *vendor_id = vr_arg_id(fcinfo, 1, "vendor_id");
 	const Jsonb *payload = vr_arg_optional_object(fcinfo, 2, "payload");
-	VrRouting	routing;
-	VrOutcome	outcome;
+	VrRouting	routing = {0};
+	VrOutcome	outcome = VR_OUTCOME_NOT_INVITED;
 
 	vr_require_writable("vr_accept()");
 
-	outcome = vr_accept_order(routing_id, vendor_id, payload, &routing);
+	if (!vr_is_hidden(routing_id, vendor_id))
+		outcome = vr_accept_order(routing_id, vendor_id, payload, &routing);
 
 	/* Who won is no business of somebody who was not even asked. */
 	PG_RETURN_DATUM(vr_outcome_row(outcome, &routing,
-								   outcome != VR_OUTCOME_NOT_INVITED));
+								   outcome != VR_OUTCOME_NOT_INVITED &&
+								   vr_may_learn_winner(&routing, vendor_id)));
 }

@@ -30,7 +30,7 @@ vr_outcome_name(VrOutcome outcome)
 }
 
 /*
- * The row that says so.
+ * The row that says so; of a routing that is all zero, nothing else.
  */
 Datum
 vr_outcome_row(VrOutcome outcome, const VrRouting *routing, bool tell_winner)
@@ -54,6 +54,6 @@ vr_outcome_row(VrOutcome outcome, const VrRouting *routing, bool tell_winner)
 		vr_param_ptr(tell ? routing->locked_vendor_id : NULL),
 		{TimestampTzGetDatum(routing->locked_at), !tell},
 		vr_param_ptr(routing->order_id),
-		vr_param(Int32GetDatum(routing->version))
+		{Int32GetDatum(routing->version), routing->version == 0}
 	});
 }

@@ -20,6 +20,7 @@
 
 #include "args.h"
 #include "clock.h"
+#include "identity.h"
 #include "spi.h"
 #include "vendor.h"
 
@@ -40,6 +41,7 @@ vr_pause(PG_FUNCTION_ARGS)
 	VrSpi		spi;
 
 	vr_require_writable("vr_pause()");
+	(void) vr_acts_as_vendor(vendor_id);
 	if (until <= now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -65,6 +67,7 @@ vr_resume(PG_FUNCTION_ARGS)
 	VrSpi		spi;
 
 	vr_require_writable("vr_resume()");
+	(void) vr_acts_as_vendor(vendor_id);
 
 	vr_spi_begin(&spi);
 	vr_vendor_lock_known(vendor_id, &lock);

@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "event.h"
+#include "identity.h"
 #include "order.h"
 #include "result.h"
 #include "routing.h"
@@ -73,6 +74,7 @@ vr_release(PG_FUNCTION_ARGS)
 	VrSpi		spi;
 
 	vr_require_writable("vr_release()");
+	vr_check_identity(routing_id, vendor_id);
 
 	vr_spi_begin(&spi);
 	vr_routing_read_locked(routing_id, &routing);
@@ -129,6 +131,7 @@ vr_confirm(PG_FUNCTION_ARGS)
 	VrSpi		spi;
 
 	vr_require_writable("vr_confirm()");
+	vr_check_identity(routing_id, vendor_id);
 
 	vr_spi_begin(&spi);
 	vr_routing_read_locked(routing_id, &routing);

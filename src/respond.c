@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "event.h"
+#include "identity.h"
 #include "json.h"
 #include "order.h"
 #include "response.h"
@@ -211,6 +212,7 @@ vr_respond(PG_FUNCTION_ARGS)
 	VrSpi		spi;
 
 	vr_require_writable("vr_respond()");
+	vr_check_identity(routing_id, vendor_id);
 
 	vr_spi_begin(&spi);
 	vr_routing_read_locked(routing_id, &routing);
@@ -218,9 +220,7 @@ vr_respond(PG_FUNCTION_ARGS)
 	now = vr_now();
 
 	if (!response.invited)
-		ereport(ERROR,
-				(errcode(ERRCODE_VR_NOT_INVITED),
-				 errmsg("vendor \"%s\" is not invited", text_to_cstring(vendor_id))));
+		vr_not_invited(vendor_id);
 
 	recorded = (response.answer != answer);
 	if (recorded)

@@ -123,6 +123,17 @@ fill(VrResponse *response, TupleTableSlot *slot)
 	" expires_at, response, responded_at, reason, payload, decline_code"
 
 /*
+ * Says that the vendor has no offer: VR005.
+ */
+void
+vr_not_invited(const text *vendor_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_VR_NOT_INVITED),
+			 errmsg("vendor \"%s\" is not invited", text_to_cstring(vendor_id))));
+}
+
+/*
  * The newest version of a vendor's offer in the current round.  Takes no lock;
  * waits where the same vendor is answering in another session.
  */

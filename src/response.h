@@ -57,6 +57,7 @@ extern const char *vr_answer_name(VrAnswer answer);
 extern VrAnswer vr_answer_from_text(const text *name);
 extern bool vr_is_decline_code(const text *name);
 
+pg_noreturn extern void vr_not_invited(const text *vendor_id);
 extern void vr_response_read(const VrRouting *routing, const text *vendor_id,
 							 VrResponse *response);
 extern List *vr_responses_read(const VrRouting *routing);

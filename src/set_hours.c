@@ -18,6 +18,7 @@
 
 #include "args.h"
 #include "clock.h"
+#include "identity.h"
 #include "spi.h"
 #include "vendor.h"
 
@@ -36,6 +37,7 @@ vr_set_hours(PG_FUNCTION_ARGS)
 	VrSpi		spi;
 
 	vr_require_writable("vr_set_hours()");
+	(void) vr_acts_as_vendor(vendor_id);
 	if ((time_zone == NULL) != (hours == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

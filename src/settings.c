@@ -34,6 +34,8 @@ int			vr_max_releases = 1;
 int			vr_auto_pause_after = 0;
 int			vr_auto_pause_for = 60 * 60;
 bool		vr_record_losses = true;
+bool		vr_reveal_winner = false;
+char	   *vr_vendor_id_setting = NULL;
 
 bool		vr_worker = true;
 int			vr_worker_naptime = 1000;
@@ -164,6 +166,23 @@ vr_define_settings(void)
 							 NULL,
 							 &vr_record_losses,
 							 true,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
+	/* Limits for the roles of vendors, so not theirs to change. */
+	DefineCustomStringVariable("vendor_routing.vendor_id",
+							   "Vendor that a role of vendors acts for.",
+							   "For roles of vr_grant_vendor() without a vendor.",
+							   &vr_vendor_id_setting,
+							   "",
+							   PGC_SUSET, 0,
+							   NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("vendor_routing.reveal_winner",
+							 "Tells the role of a vendor which other vendor has won.",
+							 NULL,
+							 &vr_reveal_winner,
+							 false,
 							 PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 

@@ -29,6 +29,8 @@ extern int	vr_max_releases;
 extern int	vr_auto_pause_after;	/* unanswered offers; 0: never */
 extern int	vr_auto_pause_for;	/* seconds */
 extern bool vr_record_losses;
+extern char *vr_vendor_id_setting;	/* empty: nobody */
+extern bool vr_reveal_winner;
 
 extern bool vr_worker;
 extern int	vr_worker_naptime;	/* milliseconds */

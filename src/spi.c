@@ -39,6 +39,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -313,6 +314,21 @@ vr_spi_value(uint64 row, int column)
 
 	result.value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
 								 column, &result.isnull);
+	return result;
+}
+
+/*
+ * A value of the last result, copied into the current memory context.
+ */
+NullableDatum
+vr_spi_copy_value(uint64 row, int column)
+{
+	Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, column - 1);
+	NullableDatum result = vr_spi_value(row, column);
+
+	if (!result.isnull)
+		result.value = datumCopy(result.value, attribute->attbyval,
+								 attribute->attlen);
 	return result;
 }
 

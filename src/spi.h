@@ -84,6 +84,7 @@ extern uint64 vr_spi_read_snapshot(const VrStatement *statement,
 								   const NullableDatum *params);
 
 extern NullableDatum vr_spi_value(uint64 row, int column);
+extern NullableDatum vr_spi_copy_value(uint64 row, int column);
 extern void vr_spi_copy_row(uint64 row, TupleTableSlot *slot);
 extern text *vr_spi_text(uint64 row, int column);
 

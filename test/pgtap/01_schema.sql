@@ -11,7 +11,7 @@
 -- table without a comment is found without this file being told of it.
 
 BEGIN;
-SELECT plan(439);
+SELECT plan(447);
 
 -- The members of the extension, and of which kind.
 CREATE TEMP VIEW member AS
@@ -60,7 +60,7 @@ SELECT set_eq(
 		FROM member_relation AS r JOIN pg_class AS c USING (oid)
 		WHERE c.relnamespace = 'vendor_routing'::regnamespace$$,
 	ARRAY['r vendors', 'r routings', 'r responses', 'r cancellations', 'r events',
-		'r vendor_events', 'r policies', 'r blocklist', 'r attachments', 'r order_edges', 'r outbox', 'r messages', 'r inbound_messages',
+		'r vendor_events', 'r policies', 'r blocklist', 'r attachments', 'r vendor_roles', 'r order_edges', 'r outbox', 'r messages', 'r inbound_messages',
 		'r message_words', 'r message_texts', 'v routing_status'],
 	'the schema vendor_routing has these tables and one view');
 SELECT set_eq(
@@ -69,7 +69,7 @@ SELECT set_eq(
 		WHERE c.relnamespace <> 'vendor_routing'::regnamespace$$,
 	ARRAY['vr_routing_status', 'vr_open_routings', 'vr_vendor_offers',
 		'vr_vendor_performance', 'vr_cancellations', 'vr_events', 'vr_vendor_events',
-		'vr_policies', 'vr_blocklist', 'vr_attachments', 'vr_message_queue']::name[],
+		'vr_policies', 'vr_blocklist', 'vr_attachments', 'vr_message_queue', 'vr_my_offers']::name[],
 	'outside of it there are these views');
 SELECT set_eq(
 	$$SELECT c.relname::text
@@ -191,6 +191,8 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('attachments', 'mapping', 'jsonb', false, NULL),
 	('attachments', 'attached_at', 'timestamp with time zone', false, 'now()'),
 	('attachments', 'search_path', 'text', false, NULL),
+	('vendor_roles', 'role', 'regrole', false, NULL),
+	('vendor_roles', 'vendor_id', 'text', false, NULL),
 	('order_edges', 'from_status', 'text', false, NULL),
 	('order_edges', 'to_status', 'text', false, NULL),
 	('outbox', 'routing_id', 'uuid', false, NULL),
@@ -283,6 +285,7 @@ SELECT col_is_pk('vendor_routing', 'policies', ARRAY['policy']::name[], 'one row
 SELECT col_is_pk('vendor_routing', 'blocklist', ARRAY['retailer_id', 'vendor_id']::name[],
 	'a vendor is blocked or is not');
 SELECT col_is_pk('vendor_routing', 'attachments', ARRAY['kind']::name[], 'one attached table of each kind');
+SELECT col_is_pk('vendor_routing', 'vendor_roles', ARRAY['role', 'vendor_id']::name[], 'a role and a vendor once');
 SELECT col_is_pk('vendor_routing', 'order_edges', ARRAY['from_status', 'to_status']::name[], 'each edge once');
 SELECT col_is_pk('vendor_routing', 'outbox', 'routing_id', 'each routing once');
 SELECT col_is_pk('vendor_routing', 'messages', ARRAY['routing_id', 'vendor_id', 'round', 'kind']::name[],
@@ -340,7 +343,7 @@ SELECT set_eq(
 		'blocklist_vendor_id_check',
 		'attachments_pkey', 'attachments_kind_check',
 		'attachments_mapping_check',
-		'order_edges_pkey', 'order_edges_check', 'outbox_pkey',
+		'vendor_roles_pkey', 'vendor_roles_vendor_id_check', 'order_edges_pkey', 'order_edges_check', 'outbox_pkey',
 		'messages_pkey', 'messages_message_id_key', 'messages_kind_check', 'messages_state_check',
 		'messages_sent_at_check', 'messages_attempts_check', 'inbound_messages_pkey',
 		'message_words_pkey', 'message_words_word_check', 'message_words_meaning_check',
@@ -365,6 +368,7 @@ SELECT indexes_are('vendor_routing', 'vendor_events', ARRAY['vendor_events_pkey'
 SELECT indexes_are('vendor_routing', 'policies', ARRAY['policies_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'blocklist', ARRAY['blocklist_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'attachments', ARRAY['attachments_pkey']::name[]);
+SELECT indexes_are('vendor_routing', 'vendor_roles', ARRAY['vendor_roles_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'order_edges', ARRAY['order_edges_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'outbox', ARRAY['outbox_pkey']::name[]);
 SELECT indexes_are('vendor_routing', 'messages', ARRAY['messages_pkey', 'messages_message_id_key',
@@ -432,6 +436,8 @@ SELECT set_eq(
 		WHERE NOT t.tgisinternal$$,
 	ARRAY[
 		'CREATE TRIGGER guard_update BEFORE UPDATE ON vendor_routing.routings FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_routings()',
+		'CREATE TRIGGER forget_identities_truncate AFTER TRUNCATE ON vendor_routing.vendor_roles FOR EACH STATEMENT EXECUTE FUNCTION vendor_routing.forget_identities()',
+		'CREATE TRIGGER forget_identities AFTER INSERT OR DELETE OR UPDATE ON vendor_routing.vendor_roles FOR EACH ROW EXECUTE FUNCTION vendor_routing.forget_identities()',
 		'CREATE TRIGGER guard_delete BEFORE DELETE ON vendor_routing.routings FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept()',
 		'CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON vendor_routing.routings FOR EACH STATEMENT EXECUTE FUNCTION vendor_routing.guard_kept()',
 		'CREATE TRIGGER guard_delete BEFORE DELETE OR UPDATE OF vendor_id ON vendor_routing.vendors FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_vendors()',
@@ -506,6 +512,15 @@ SELECT set_eq(
 		(false, 'vr_attach_orders', 'relation regclass, mapping jsonb', 'void'),
 		(false, 'vr_detach_orders', '', 'boolean'),
 		(true, 'sync_orders', '', 'trigger'),
+		(true, 'forget_identities', '', 'trigger'),
+		(false, 'vr_broadcast_many', 'orders jsonb, OUT order_id text, OUT routing_id uuid, OUT vendor_count integer, OUT created boolean', 'SETOF record'),
+		(false, 'vr_vendor_ids', '', 'text[]'),
+		(false, 'vr_grant_vendor', 'role regrole, vendor_id text', 'void'),
+		(false, 'vr_grant_app', 'role regrole', 'void'),
+		(false, 'vr_revoke_app', 'role regrole', 'void'),
+		(false, 'vr_revoke_vendor', 'role regrole', 'void'),
+		(false, 'vr_grant_auditor', 'role regrole', 'void'),
+		(false, 'vr_revoke_auditor', 'role regrole', 'void'),
 		(false, 'vr_claim_messages', 'INOUT channel text, max integer, lease interval, OUT message_id uuid, OUT kind text, OUT routing_id uuid, OUT order_id text, OUT round integer, OUT vendor_id text, OUT vendor_name text, OUT phone text, OUT attempt integer, OUT leased_until timestamp with time zone, OUT body text, OUT payload jsonb', 'SETOF record'),
 		(false, 'vr_message_sent', 'message_id uuid, external_id text', 'boolean'),
 		(false, 'vr_message_failed', 'message_id uuid, error text, may_have_arrived boolean', 'text'),
@@ -533,6 +548,7 @@ SELECT set_eq(
 		('vr_block', 'retailer_id text, vendor_id text, reason text DEFAULT NULL::text'),
 		('vr_set_policy', 'policy text, waves jsonb, offer_ttl interval DEFAULT NULL::interval, confirm_within interval DEFAULT NULL::interval'),
 		('vr_claim_messages', 'INOUT channel text DEFAULT NULL::text, max integer DEFAULT 100, lease interval DEFAULT ''00:01:00''::interval, OUT message_id uuid, OUT kind text, OUT routing_id uuid, OUT order_id text, OUT round integer, OUT vendor_id text, OUT vendor_name text, OUT phone text, OUT attempt integer, OUT leased_until timestamp with time zone, OUT body text, OUT payload jsonb'),
+		('vr_grant_vendor', 'role regrole, vendor_id text DEFAULT NULL::text'),
 		('vr_message_sent', 'message_id uuid, external_id text DEFAULT NULL::text'),
 		('vr_message_failed', 'message_id uuid, error text, may_have_arrived boolean DEFAULT false'),
 		('vr_confirm_delivery', 'message_id uuid, status text, at timestamp with time zone DEFAULT NULL::timestamp with time zone'),
@@ -576,6 +592,15 @@ SELECT set_eq(
 		('vr_attach_orders', 'c', 'v', 'u', false),
 		('vr_detach_orders', 'c', 'v', 'u', false),
 		('sync_orders', 'c', 'v', 'u', false),
+		('forget_identities', 'c', 'v', 'u', false),
+		('vr_broadcast_many', 'c', 'v', 'u', false),
+		('vr_vendor_ids', 'c', 's', 'r', false),
+		('vr_grant_app', 'c', 'v', 'u', false),
+		('vr_revoke_app', 'c', 'v', 'u', false),
+		('vr_revoke_vendor', 'c', 'v', 'u', false),
+		('vr_grant_auditor', 'c', 'v', 'u', false),
+		('vr_revoke_auditor', 'c', 'v', 'u', false),
+		('vr_grant_vendor', 'c', 'v', 'u', false),
 		('vr_claim_messages', 'c', 'v', 'u', false),
 		('vr_message_sent', 'c', 'v', 'u', false),
 		('vr_message_failed', 'c', 'v', 'u', false),
@@ -720,6 +745,8 @@ SELECT set_eq(
 		('vendor_routing.auto_pause_after', 'integer', '0', NULL, '0', '1000', 'user'),
 		('vendor_routing.auto_pause_for', 'integer', '3600', 's', '1', '31536000', 'user'),
 		('vendor_routing.record_losses', 'bool', 'on', NULL, NULL, NULL, 'superuser'),
+		('vendor_routing.reveal_winner', 'bool', 'off', NULL, NULL, NULL, 'superuser'),
+		('vendor_routing.vendor_id', 'string', '', NULL, NULL, NULL, 'superuser'),
 		('vendor_routing.notify', 'bool', 'off', NULL, NULL, NULL, 'user'),
 		('vendor_routing.message_attempts', 'integer', '8', NULL, '1', '100', 'user'),
 		('vendor_routing.message_backoff', 'integer', '5', 's', '0', '3600', 'user'),

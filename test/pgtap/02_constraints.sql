@@ -12,7 +12,7 @@
 
 BEGIN;
 SET LOCAL lc_messages = 'C';		-- the messages name the constraint
-SELECT plan(369);
+SELECT plan(375);
 
 CREATE TEMP TABLE broken (conname name);
 
@@ -113,6 +113,11 @@ RETURNS vendor_routing.order_edges LANGUAGE sql AS $$
 	SELECT jsonb_populate_record(NULL::vendor_routing.order_edges,
 		'{"from_status": "paid", "to_status": "open"}' || replaced)
 $$;
+CREATE FUNCTION pg_temp.vendor_role(replaced jsonb)
+RETURNS vendor_routing.vendor_roles LANGUAGE sql AS $$
+	SELECT jsonb_populate_record(NULL::vendor_routing.vendor_roles,
+		'{"role": "pg_monitor", "vendor_id": "v1"}' || replaced)
+$$;
 CREATE FUNCTION pg_temp.outbo(replaced jsonb)
 RETURNS vendor_routing.outbox LANGUAGE sql AS $$
 	SELECT jsonb_populate_record(NULL::vendor_routing.outbox,
@@ -157,7 +162,7 @@ $$;
 
 SELECT lives_ok(pg_temp.inserting(tab, '{}'), 'a good row of ' || tab || ' is taken')
 FROM unnest(ARRAY['vendors', 'routings', 'responses', 'cancellations', 'events',
-	'vendor_events', 'policies', 'blocklist', 'attachments', 'order_edges', 'outbox', 'messages',
+	'vendor_events', 'policies', 'blocklist', 'attachments', 'vendor_roles', 'order_edges', 'outbox', 'messages',
 	'inbound_messages', 'message_words', 'message_texts']) AS tab;
 
 -- PRIMARY KEY and UNIQUE -------------------------------------------------------
@@ -188,6 +193,8 @@ SELECT pg_temp.duplicates(pg_temp.inserting('blocklist', '{"reason": "rude"}'),
 	'blocklist_pkey', 'a vendor blocked twice by a retailer');
 SELECT pg_temp.duplicates(pg_temp.inserting('attachments', '{"relation": "pg_catalog.pg_proc"}'),
 	'attachments_pkey', 'two attached tables of vendors');
+SELECT pg_temp.duplicates(pg_temp.inserting('vendor_roles', '{}'),
+	'vendor_roles_pkey', 'a role and a vendor twice');
 SELECT pg_temp.duplicates(pg_temp.inserting('order_edges', '{}'),
 	'order_edges_pkey', 'an edge twice');
 SELECT lives_ok(pg_temp.inserting(tab, '{"round": 2}'), tab || ': another round is another row')
@@ -222,6 +229,7 @@ SELECT tab, unnest(cols) FROM (VALUES
 	('policies', ARRAY['policy', 'waves', 'updated_at']),
 	('blocklist', ARRAY['retailer_id', 'vendor_id', 'created_at']),
 	('attachments', ARRAY['kind', 'relation', 'mapping', 'attached_at', 'search_path']),
+	('vendor_roles', ARRAY['role', 'vendor_id']),
 	('order_edges', ARRAY['from_status', 'to_status']),
 	('outbox', ARRAY['routing_id', 'version']),
 	('messages', ARRAY['message_id', 'routing_id', 'round', 'vendor_id', 'kind', 'channel', 'state', 'due_at', 'attempts', 'may_have_arrived', 'queued_at']),
@@ -574,6 +582,12 @@ FROM (VALUES
 	('{"retailer_id": ""}'::jsonb, 'blocklist_retailer_id_check', 'retailer without an id'),
 	('{"vendor_id": ""}', 'blocklist_vendor_id_check', 'vendor without an id')
 ) AS t (replaced, con, what);
+
+-- CHECK: vendor_roles ------------------------------------------------------------------
+
+SELECT pg_temp.breaks(pg_temp.inserting('vendor_roles', jsonb_build_object('vendor_id', repeat('x', 256))),
+	'vendor_roles', 'vendor_roles_vendor_id_check', 'role: a vendor of 256 bytes');
+SELECT lives_ok(pg_temp.inserting('vendor_roles', '{"vendor_id": ""}'), 'role: the setting has its vendor');
 
 -- CHECK: order_edges -------------------------------------------------------------------
 
