@@ -473,7 +473,8 @@ compare_batch(Comparison *c)
 		"  AS x(order_id, routing_id, state, winner)"
 		" LEFT JOIN vendor_routing.routing_status AS t ON t.routing_id = x.routing_id"
 		" WHERE t.status IS NOT NULL OR x.state = 'PENDING_BIDS'",
-		6, {TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLOID}
+		6, {TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLOID},
+		.joins = true
 	};
 	NullableDatum params[6];
 	uint64		n;

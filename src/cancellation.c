@@ -23,17 +23,10 @@
 #include "response.h"
 #include "spi.h"
 
-/* Columns of vendor_routing.cancellations that are read (23_cancellations.sql). */
-enum
-{
-	Anum_cancellation_vendor_id = 3,
-	Anum_cancellation_reason = 4
-};
-
 /*
- * Tells these vendors, unless they have been told.  Returns how many were not.
+ * Tells these vendors, who have not been told.
  */
-static int
+static void
 tell(const VrRouting *routing, const List *vendor_ids, const char *reason,
 	 TimestampTz now)
 {
@@ -41,8 +34,7 @@ tell(const VrRouting *routing, const List *vendor_ids, const char *reason,
 		"INSERT INTO vendor_routing.cancellations"
 		" (routing_id, round, vendor_id, reason, created_at)"
 		" SELECT $1, $2, v.vendor_id, $4, $5"
-		" FROM pg_catalog.unnest($3) AS v (vendor_id)"
-		" ON CONFLICT (routing_id, round, vendor_id) DO NOTHING",
+		" FROM pg_catalog.unnest($3) AS v (vendor_id)",
 		5, {UUIDOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID}
 	};
 	NullableDatum params[] = {
@@ -53,7 +45,40 @@ tell(const VrRouting *routing, const List *vendor_ids, const char *reason,
 		vr_param(TimestampTzGetDatum(now))
 	};
 
-	return vendor_ids == NIL ? 0 : (int) vr_spi_write(&insert, params);
+	if (vendor_ids != NIL)
+		vr_spi_write_exactly(&insert, params, list_length(vendor_ids));
+}
+
+static void
+take_vendor_id(TupleTableSlot *slot, void *arg)
+{
+	List	  **vendor_ids = arg;
+	bool		isnull;
+
+	*vendor_ids = lappend(*vendor_ids,
+						  DatumGetTextPCopy(slot_getattr(slot,
+														 Anum_cancellation_vendor_id,
+														 &isnull)));
+}
+
+/*
+ * The ids of the vendors who have been told in the current round.  The caller's
+ * lock keeps others from telling more; and to look first is cheaper than an
+ * INSERT with ON CONFLICT.
+ */
+static List *
+told_vendor_ids(const VrRouting *routing)
+{
+	NullableDatum key[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param(Int32GetDatum(routing->round))
+	};
+	Relation	table = vr_open_table("cancellations");
+	List	   *vendor_ids = NIL;
+
+	vr_newest_rows(table, lengthof(key), key, take_vendor_id, &vendor_ids);
+	table_close(table, NoLock);
+	return vendor_ids;
 }
 
 /*
@@ -67,23 +92,20 @@ vr_cancellations_insert(const VrRouting *routing, const char *reason,
 	const text *winner = (routing->status == VR_LOCKED ||
 						  routing->status == VR_COMPLETED) ?
 		routing->locked_vendor_id : NULL;
+	List	   *told = told_vendor_ids(routing);
 	List	   *others = NIL;
 	List	   *vendor_ids = vr_responses_vendor_ids(routing);
-	int			told;
 	ListCell   *cell;
 
 	foreach(cell, vendor_ids)
 	{
-		if (!vr_text_eq(lfirst(cell), winner))
+		const text *vendor_id = lfirst(cell);
+
+		if (!vr_text_eq(vendor_id, winner) && !vr_text_in(vendor_id, told))
 			others = lappend(others, lfirst(cell));
 	}
-	told = tell(routing, others, reason, now);
-
-	/* Fewer than all: then the others have been told before. */
-	if (told < list_length(others) &&
-		vr_cancellations_count(routing).total < list_length(others))
-		vr_spi_not_written();
-	return told;
+	tell(routing, others, reason, now);
+	return list_length(others);
 }
 
 /*
@@ -93,8 +115,7 @@ void
 vr_cancellation_insert(const VrRouting *routing, const text *vendor_id,
 					   const char *reason, TimestampTz now)
 {
-	if (tell(routing, list_make1((void *) vendor_id), reason, now) != 1)
-		vr_spi_not_written();
+	tell(routing, list_make1((void *) vendor_id), reason, now);
 }
 
 /* A vendor, and what there is to find out. */

@@ -13,7 +13,15 @@
 
 #include "routing.h"
 
-/* The vocabulary; cancellations_reason_check knows the same. */
+/* Columns of vendor_routing.cancellations that are read (23_cancellations.sql). */
+enum
+{
+	Anum_cancellation_round = 2,
+	Anum_cancellation_vendor_id = 3,
+	Anum_cancellation_reason = 4
+};
+
+/* The vocabulary; verify.c refuses other words. */
 #define VR_CANCELLED_OTHER_WON	"ANOTHER_VENDOR_ACCEPTED"
 #define VR_CANCELLED_ORDER		"ORDER_CANCELLED"
 #define VR_CANCELLED_EXPIRY		"ORDER_EXPIRED"

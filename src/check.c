@@ -43,7 +43,7 @@ typedef struct Check
 	VrStatement statement;
 } Check;
 
-#define CHECK(violation, sql) {violation, {sql, 0, {0}}}
+#define CHECK(violation, sql) {violation, {sql, 0, {0}, .joins = true}}
 
 static const Check checks[] = {
 	CHECK("WINNER_NOT_INVITED",
@@ -242,7 +242,8 @@ static const VrStatement wrong_loads = {
 	"            GROUP BY t.locked_vendor_id) AS l"
 	"      ON l.locked_vendor_id = v.vendor_id"
 	" WHERE v.current_orders <> coalesce(l.orders, 0)",
-	0, {0}
+	0, {0},
+	.joins = true
 };
 
 static void

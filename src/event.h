@@ -13,7 +13,14 @@
 
 #include "routing.h"
 
-/* The vocabulary; events_event_type_check knows the same. */
+/* Columns of vendor_routing.events that are read (24_events.sql). */
+enum
+{
+	Anum_event_event_type = 4,
+	Anum_event_payload = 6
+};
+
+/* The vocabulary; verify.c refuses other words. */
 #define VR_EVENT_BROADCAST		"VENDOR_BROADCAST_INITIATED"
 #define VR_EVENT_RESPONSE		"VENDOR_RESPONSE_RECORDED"
 #define VR_EVENT_ACCEPTED		"VENDOR_ACCEPTED"

@@ -13,6 +13,9 @@
 
 #include "fmgr.h"
 
+/* Half way round the earth; nothing is further away. */
+#define VR_MAX_RADIUS_KM 20040.0
+
 typedef struct VrPlace
 {
 	double		latitude;		/* degrees, north positive */

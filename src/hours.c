@@ -67,6 +67,31 @@ vr_hours_contain(Datum hours, int minute)
 }
 
 /*
+ * Are working hours all within the week?
+ */
+bool
+vr_hours_are_of_a_week(Datum hours)
+{
+	RangeType **ranges;
+	int			nranges;
+
+	multirange_deserialize(range_type(), DatumGetMultirangeTypeP(hours),
+						   &nranges, &ranges);
+	for (int i = 0; i < nranges; i++)
+	{
+		RangeBound	from;
+		RangeBound	to;
+		bool		empty;
+
+		range_deserialize(range_type(), ranges[i], &from, &to, &empty);
+		if (from.infinite || DatumGetInt32(from.val) < 0 ||
+			to.infinite || DatumGetInt32(to.val) > 7 * MINUTES_PER_DAY)
+			return false;
+	}
+	return true;
+}
+
+/*
  * A minute of the week in words: Mon 09:00.
  */
 void

@@ -16,6 +16,7 @@
 
 extern bool vr_minute_of_week(TimestampTz when, const text *time_zone, int *minute);
 extern bool vr_hours_contain(Datum hours, int minute);
+extern bool vr_hours_are_of_a_week(Datum hours);
 extern void vr_hours_append_minute(StringInfo buffer, int minute);
 extern void vr_hours_append(StringInfo buffer, Datum hours);
 

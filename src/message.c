@@ -85,7 +85,8 @@ queue_messages(const VrOutboxBatch *changed, TimestampTz now)
 		"       WHERE c.routing_id = ANY ($1) AND c.sent_at IS NULL) AS x"
 		" LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = x.vendor_id"
 		" ON CONFLICT (routing_id, vendor_id, round, kind) DO NOTHING",
-		2, {UUIDARRAYOID, TIMESTAMPTZOID}
+		2, {UUIDARRAYOID, TIMESTAMPTZOID},
+		.joins = true
 	};
 	static const VrStatement hurry = {
 		"UPDATE vendor_routing.messages"
@@ -130,12 +131,7 @@ empty_outbox(TimestampTz now)
 /* The place of a kind in the sequence of a vendor's messages. */
 #define KIND_ORDER(m) "pg_catalog.array_position('{OFFER,WIN,CANCELLATION}', " m ".kind)"
 
-/*
- * How a message is looked at that is due: whether it is still to be sent.  Other
- * tables, and other messages, are read by their primary keys, also where
- * statistics of a time when they were empty say that any index will do: what
- * another could use is written so that it cannot.
- */
+/* How a message is looked at that is due: whether it is still to be sent. */
 #define LOOK_AT_DUE(channel) \
 	"SELECT m.message_id," \
 	" CASE WHEN coalesce(CASE m.kind" \
@@ -154,14 +150,14 @@ empty_outbox(TimestampTz now)
 	" FROM vendor_routing.messages AS m" \
 	" JOIN vendor_routing.routings AS t ON t.routing_id = m.routing_id" \
 	" LEFT JOIN vendor_routing.responses AS r" \
-	"      ON r.routing_id = m.routing_id AND r.round = m.round AND r.vendor_id || '' = m.vendor_id" \
+	"      ON r.routing_id = m.routing_id AND r.round = m.round AND r.vendor_id = m.vendor_id" \
 	" LEFT JOIN vendor_routing.cancellations AS c" \
 	"      ON c.routing_id = m.routing_id AND c.round = m.round AND c.vendor_id = m.vendor_id" \
 	" WHERE m.state IN ('QUEUED', 'LEASED') AND m.due_at <= $1" channel \
 	" AND NOT EXISTS (" \
 	"  SELECT FROM vendor_routing.messages AS p" \
 	"  WHERE p.routing_id = m.routing_id AND p.vendor_id = m.vendor_id" \
-	"  AND p.state NOT IN ('SENT', 'DEAD', 'DROPPED')" \
+	"  AND p.state IN ('QUEUED', 'LEASED')" \
 	"  AND (p.round, " KIND_ORDER("p") ") < (m.round, " KIND_ORDER("m") "))" \
 	" ORDER BY m.due_at" \
 	" LIMIT $2" \
@@ -177,11 +173,13 @@ take_due(const text *channel, int max, TimestampTz now, TimestampTz until, List 
 {
 	static const VrStatement by_channel = {
 		LOOK_AT_DUE(" AND m.channel = $4"),
-		4, {TIMESTAMPTZOID, INT4OID, INT4OID, TEXTOID}
+		4, {TIMESTAMPTZOID, INT4OID, INT4OID, TEXTOID},
+		.joins = true
 	};
 	static const VrStatement any_channel = {
 		LOOK_AT_DUE(""),
-		3, {TIMESTAMPTZOID, INT4OID, INT4OID}
+		3, {TIMESTAMPTZOID, INT4OID, INT4OID},
+		.joins = true
 	};
 	static const VrStatement update = {
 		"UPDATE vendor_routing.messages AS m"

@@ -97,7 +97,8 @@ vr_outbox_lock_changed(VrOutboxBatch *changed)
 		" WHERE o.version <> t.version"
 		" LIMIT 100"
 		" FOR UPDATE OF o SKIP LOCKED",
-		0, {0}
+		0, {0},
+		.joins = true
 	};
 
 	StaticAssertStmt(VR_OUTBOX_BATCH == 100, "the LIMIT above");

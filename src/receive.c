@@ -336,7 +336,8 @@ read_open(Inbound *inbound, int *nopen)
 		" AND t.status = 'PENDING'"
 		" ORDER BY r.expires_at, t.order_id"
 		" LIMIT 10",
-		2, {TEXTOID, TIMESTAMPTZOID}
+		2, {TEXTOID, TIMESTAMPTZOID},
+		.joins = true
 	};
 	NullableDatum params[] = {
 		vr_param_ptr(inbound->vendor_id),

@@ -33,20 +33,6 @@
 #include "response.h"
 #include "spi.h"
 
-/* Columns of vendor_routing.responses that are read (22_responses.sql). */
-enum
-{
-	Anum_response_vendor_id = 3,
-	Anum_response_score = 4,
-	Anum_response_rank = 5,
-	Anum_response_wave = 6,
-	Anum_response_offered_at = 7,
-	Anum_response_expires_at = 8,
-	Anum_response_response = 9,
-	Anum_response_responded_at = 10,
-	Anum_response_decline_code = 13
-};
-
 /* In the order of VrAnswer; no answer is NULL. */
 static const char *const answer_names[] = {
 	NULL, "ACCEPT", "REJECT", "ERROR", "TIMEOUT"

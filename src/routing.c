@@ -32,37 +32,6 @@
 #include "routing.h"
 #include "spi.h"
 
-/* Columns of vendor_routing.routings that are read (21_routings.sql). */
-enum
-{
-	Anum_routing_routing_id = 1,
-	Anum_routing_order_id = 2,
-	Anum_routing_retailer_id = 3,
-	Anum_routing_product = 4,
-	Anum_routing_amount = 5,
-	Anum_routing_latitude = 6,
-	Anum_routing_longitude = 7,
-	Anum_routing_payload = 8,
-	Anum_routing_status = 9,
-	Anum_routing_round = 10,
-	Anum_routing_wave = 11,
-	Anum_routing_locked_vendor_id = 12,
-	Anum_routing_locked_at = 13,
-	Anum_routing_version = 14,
-	Anum_routing_next_deadline = 15,
-	Anum_routing_expires_at = 16,
-	Anum_routing_created_at = 17,
-	Anum_routing_waves = 19,
-	Anum_routing_offer_ttl = 20,
-	Anum_routing_next_wave_at = 21,
-	Anum_routing_excluded_vendor_ids = 22,
-	Anum_routing_releases = 23,
-	Anum_routing_confirm_within = 24,
-	Anum_routing_confirm_by = 25,
-	Anum_routing_confirmed_at = 26,
-	Anum_routing_outcome = 27
-};
-
 /* In the order of VrStatus. */
 static const char *const status_names[] = {
 	"PENDING", "LOCKED", "EXHAUSTED", "EXPIRED", "CANCELLED", "COMPLETED"
@@ -90,11 +59,10 @@ vr_status_name(VrStatus status)
 }
 
 /*
- * Finds a state by its name.  The CHECK constraint of the table knows the same
- * words.
+ * Finds a state by its name.
  */
-static bool
-find_status(const text *name, VrStatus *status)
+bool
+vr_status_from_text(const text *name, VrStatus *status)
 {
 	for (int i = 0; i < lengthof(status_names); i++)
 	{
@@ -156,7 +124,7 @@ fill(VrRouting *routing, const Datum *values, const bool *nulls)
 		if (nulls[required[i] - 1])
 			return false;
 	}
-	if (!find_status(DatumGetTextPP(values[Anum_routing_status - 1]),
+	if (!vr_status_from_text(DatumGetTextPP(values[Anum_routing_status - 1]),
 					 &routing->status))
 		return false;
 
@@ -188,16 +156,6 @@ fill(VrRouting *routing, const Datum *values, const bool *nulls)
 	return true;
 }
 
-static bool
-fill_from_tuple(VrRouting *routing, TupleDesc tupdesc, HeapTuple tuple)
-{
-	Datum	   *values = palloc(tupdesc->natts * sizeof(Datum));
-	bool	   *nulls = palloc(tupdesc->natts * sizeof(bool));
-
-	heap_deform_tuple(tuple, tupdesc, values, nulls);
-	return fill(routing, values, nulls);
-}
-
 /* What may not change: an error that says so. */
 static void
 check_unchanged(bool unchanged, const text *order_id, const char *what)
@@ -215,15 +173,15 @@ check_unchanged(bool unchanged, const text *order_id, const char *what)
  * round comes with PENDING only.
  */
 void
-vr_routing_check_change(TupleDesc tupdesc, HeapTuple before, HeapTuple after)
+vr_routing_check_change(const VrRow *before, const VrRow *after)
 {
 	VrRouting	a;
 	VrRouting	b;
 	bool		new_round;
 
-	/* The constraints have something to say, and will. */
-	if (!fill_from_tuple(&a, tupdesc, before) ||
-		!fill_from_tuple(&b, tupdesc, after))
+	/* The rules of the row have something to say, and will. */
+	if (!fill(&a, before->values, before->nulls) ||
+		!fill(&b, after->values, after->nulls))
 		return;
 
 	check_unchanged(memcmp(&a.routing_id, &b.routing_id, UUID_LEN) == 0,

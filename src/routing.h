@@ -11,8 +11,6 @@
 #ifndef VR_ROUTING_H
 #define VR_ROUTING_H
 
-#include "access/htup.h"
-#include "access/tupdesc.h"
 #include "executor/tuptable.h"
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
@@ -23,6 +21,38 @@
 
 #include "compat.h"
 #include "geo.h"
+#include "trigger.h"
+
+/* Columns of vendor_routing.routings that are read (21_routings.sql). */
+enum
+{
+	Anum_routing_routing_id = 1,
+	Anum_routing_order_id = 2,
+	Anum_routing_retailer_id = 3,
+	Anum_routing_product = 4,
+	Anum_routing_amount = 5,
+	Anum_routing_latitude = 6,
+	Anum_routing_longitude = 7,
+	Anum_routing_payload = 8,
+	Anum_routing_status = 9,
+	Anum_routing_round = 10,
+	Anum_routing_wave = 11,
+	Anum_routing_locked_vendor_id = 12,
+	Anum_routing_locked_at = 13,
+	Anum_routing_version = 14,
+	Anum_routing_next_deadline = 15,
+	Anum_routing_expires_at = 16,
+	Anum_routing_created_at = 17,
+	Anum_routing_waves = 19,
+	Anum_routing_offer_ttl = 20,
+	Anum_routing_next_wave_at = 21,
+	Anum_routing_excluded_vendor_ids = 22,
+	Anum_routing_releases = 23,
+	Anum_routing_confirm_within = 24,
+	Anum_routing_confirm_by = 25,
+	Anum_routing_confirmed_at = 26,
+	Anum_routing_outcome = 27
+};
 
 typedef enum VrStatus
 {
@@ -83,8 +113,8 @@ typedef struct VrPlan
 
 extern const char *vr_status_name(VrStatus status);
 extern bool vr_transition_allowed(VrStatus from, VrStatus to);
-extern void vr_routing_check_change(TupleDesc tupdesc, HeapTuple before,
-									HeapTuple after);
+extern bool vr_status_from_text(const text *name, VrStatus *status);
+extern void vr_routing_check_change(const VrRow *before, const VrRow *after);
 
 extern bool vr_routing_find(const pg_uuid_t *routing_id, VrRouting *routing);
 extern pg_uuid_t vr_routing_id_in(TupleTableSlot *slot);

@@ -17,7 +17,10 @@
  * Snapshot: writes, and reads that decide about a write, use the latest
  * snapshot at every isolation level.
  *
- * Plans: prepared once per session and statement, and kept.  PostgreSQL
+ * Plans: prepared once per session and statement, and kept; one for all
+ * parameters, since almost all come by a key.  A statement that joins tables, of
+ * which the best plan depends on how large they are, is planned anew each time: a
+ * plan of a time when they were empty would be kept too.  PostgreSQL
  * revalidates them by text when what they depend on changes, also across DROP
  * and CREATE EXTENSION.
  *
@@ -156,9 +159,11 @@ plan_for(const VrStatement *statement)
 		SPIPlanPtr	plan;
 
 		memcpy(types, statement->types, sizeof(types));
-		plan = SPI_prepare(statement->sql, statement->nparams, types);
+		plan = SPI_prepare_cursor(statement->sql, statement->nparams, types,
+								  statement->joins ? CURSOR_OPT_CUSTOM_PLAN :
+								  CURSOR_OPT_GENERIC_PLAN);
 		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s: %s",
+			elog(ERROR, "SPI_prepare_cursor failed: %s: %s",
 				 SPI_result_code_string(SPI_result), statement->sql);
 		SPI_keepplan(plan);
 		entry->plan = plan;

@@ -32,6 +32,7 @@ typedef struct VrStatement
 	const char *sql;
 	int			nparams;
 	Oid			types[VR_MAX_PARAMS];
+	bool		joins;			/* planned anew each time */
 } VrStatement;
 
 /*

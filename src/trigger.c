@@ -2,12 +2,12 @@
  *
  * trigger.c
  *		Guards on our tables: they refuse, also to plain SQL, what the
- *		functions of the extension never do.
+ *		functions of the extension never do.  What a row must be like: verify.c.
  *
  * They fire ENABLE ALWAYS.  Inserting is not guarded, because a restore inserts
- * rows in every state; the constraints of the tables see to those.
+ * rows in every state; the rules of the tables see to those.
  *
- * Errors: VR004 for a change the state machine does not have; 23503 (foreign
+ * Errors: 23503 (foreign
  * key violation, which it is in all but name) for a vendor that is in use;
  * 55000 for what is kept for ever.
  *
@@ -25,12 +25,10 @@
 #include "utils/rel.h"
 
 #include "args.h"
-#include "routing.h"
 #include "spi.h"
 #include "trigger.h"
 #include "vendor.h"
 
-PG_FUNCTION_INFO_V1(vr_guard_routings);
 PG_FUNCTION_INFO_V1(vr_guard_vendors);
 PG_FUNCTION_INFO_V1(vr_guard_kept);
 
@@ -47,23 +45,38 @@ vr_trigger_data(FunctionCallInfo fcinfo)
 	return (TriggerData *) fcinfo->context;
 }
 
-/*
- * BEFORE UPDATE ON routings FOR EACH ROW: the state machine.
- */
-Datum
-vr_guard_routings(PG_FUNCTION_ARGS)
+static void
+take_apart(TupleDesc tupdesc, HeapTuple tuple, VrRow *row, const VrRow *before)
 {
-	TriggerData *trigger = vr_trigger_data(fcinfo);
+	if (tupdesc->natts > VR_MAX_COLUMNS)
+		ereport(ERROR,
+				(errcode(ERRCODE_TOO_MANY_COLUMNS),
+				 errmsg("a table of vendor_routing has more than %d columns",
+						VR_MAX_COLUMNS)));
+	heap_deform_tuple(tuple, tupdesc, row->values, row->nulls);
+	row->before = before;
+}
+
+/*
+ * The row that an INSERT or UPDATE makes, taken apart; *before is the one that was
+ * there, of an UPDATE.
+ */
+HeapTuple
+vr_trigger_row(TriggerData *trigger, VrRow *before, VrRow *row)
+{
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+	bool		update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
+	HeapTuple	tuple = update ? trigger->tg_newtuple : trigger->tg_trigtuple;
 
 	if (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		!(update || TRIGGER_FIRED_BY_INSERT(trigger->tg_event)))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function must be fired for each row by UPDATE")));
-
-	vr_routing_check_change(RelationGetDescr(trigger->tg_relation),
-							trigger->tg_trigtuple, trigger->tg_newtuple);
-	return PointerGetDatum(trigger->tg_newtuple);
+				 errmsg("function must be fired for each row by INSERT or UPDATE")));
+	if (update)
+		take_apart(tupdesc, trigger->tg_trigtuple, before, NULL);
+	take_apart(tupdesc, tuple, row, update ? before : NULL);
+	return tuple;
 }
 
 /*

@@ -14,6 +14,17 @@
 #include "commands/trigger.h"
 #include "fmgr.h"
 
+#define VR_MAX_COLUMNS 40
+
+/* A row taken apart, and the one that it takes the place of: NULL on INSERT. */
+typedef struct VrRow
+{
+	Datum		values[VR_MAX_COLUMNS];
+	bool		nulls[VR_MAX_COLUMNS];
+	const struct VrRow *before;
+} VrRow;
+
+extern HeapTuple vr_trigger_row(TriggerData *trigger, VrRow *before, VrRow *row);
 extern TriggerData *vr_trigger_data(FunctionCallInfo fcinfo);
 
 #endif							/* VR_TRIGGER_H */

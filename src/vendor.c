@@ -477,7 +477,8 @@ vr_vendor_in_use(const text *vendor_id)
 		" AND (t.status = 'PENDING'"
 		"      OR t.status = 'LOCKED' AND t.locked_vendor_id = $1)"
 		" LIMIT 1",
-		1, {TEXTOID}
+		1, {TEXTOID},
+		.joins = true
 	};
 	static const VrStatement select_any = {
 		"SELECT 1"

@@ -101,7 +101,8 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 		SET("total_orders") ","
 		SET("completed_orders") ","
 		"     updated_at = $3",
-		3, {JSONBOID, TEXTARRAYOID, TIMESTAMPTZOID}
+		3, {JSONBOID, TEXTARRAYOID, TIMESTAMPTZOID},
+		.joins = true
 	};
 	static const VrStatement free_phones = {
 		"UPDATE vendor_routing.vendors AS v"
@@ -109,7 +110,8 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 		" FROM (" ATTACHED_ROWS("1") ") AS x"
 		" WHERE v.vendor_id = x.vendor_id AND v.phone <> coalesce(x.phone, '')"
 		" AND 'phone' = ANY ($2)",
-		2, {JSONBOID, TEXTARRAYOID}
+		2, {JSONBOID, TEXTARRAYOID},
+		.joins = true
 	};
 	NullableDatum params[] = {
 		vr_param_ptr(rows),
@@ -195,7 +197,8 @@ vr_vendors_differing(const Jsonb *rows, const List *columns)
 		DIFFERS("longitude") ", " DIFFERS("service_radius_km") ", "
 		DIFFERS("capacity") ") AS names) AS d"
 		" WHERE v.vendor_id IS NULL OR d.names <> ''",
-		2, {JSONBOID, TEXTARRAYOID}
+		2, {JSONBOID, TEXTARRAYOID},
+		.joins = true
 	};
 	NullableDatum params[] = {vr_param_ptr(rows), vr_param_texts(columns)};
 

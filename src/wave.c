@@ -46,9 +46,6 @@
 
 PG_FUNCTION_INFO_V1(vr_check_waves);
 
-/* Half way round the earth; nothing is further away. */
-#define MAX_RADIUS_KM 20040.0
-
 static void
 refuse(int number, const char *detail)
 {
@@ -181,7 +178,7 @@ parse_wave(const JsonbValue *object, int number)
 			wave.vendor_ids = read_vendor_ids(&value, number);
 		else if (key_is(&key, "radius_km"))
 			wave.radius_km =
-				read_number(&value, 0.001, MAX_RADIUS_KM, number,
+				read_number(&value, 0.001, VR_MAX_RADIUS_KM, number,
 							"radius_km must be a number from 0.001 to 20040.");
 		else if (key_is(&key, "min_score"))
 		{

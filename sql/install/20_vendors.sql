@@ -16,14 +16,7 @@ CREATE TABLE vendor_routing.vendors (
 	completed_orders integer NOT NULL DEFAULT 0,
 	average_rating numeric(3, 2) NOT NULL DEFAULT 0,
 	reliability_score numeric(5, 2) NOT NULL DEFAULT 0,
-	score numeric(7, 4) NOT NULL GENERATED ALWAYS AS (
-		CASE
-			WHEN total_orders > 0
-				THEN completed_orders::numeric * 100::numeric / total_orders::numeric * 0.4
-			ELSE 0::numeric
-		END
-		+ average_rating / 5::numeric * 100::numeric * 0.3
-		+ reliability_score * 0.3) STORED,
+	score numeric(7, 4) NOT NULL,
 	attributes jsonb NOT NULL DEFAULT '{}',
 	created_at timestamptz NOT NULL DEFAULT now(),
 	updated_at timestamptz NOT NULL DEFAULT now(),
@@ -35,36 +28,7 @@ CREATE TABLE vendor_routing.vendors (
 	time_zone text,
 	working_hours int4multirange,
 	CONSTRAINT vendors_pkey PRIMARY KEY (vendor_id),
-	CONSTRAINT vendors_phone_key UNIQUE (phone),
-	CONSTRAINT vendors_vendor_id_check CHECK (octet_length(vendor_id) BETWEEN 1 AND 255),
-	CONSTRAINT vendors_name_check CHECK (octet_length(name) BETWEEN 1 AND 255),
-	CONSTRAINT vendors_phone_check CHECK (phone ~ '^\+[1-9][0-9]{1,14}$'),
-	CONSTRAINT vendors_products_check CHECK (
-		array_ndims(products) = 1
-		AND array_position(products, NULL) IS NULL
-		AND array_position(products, '') IS NULL),
-	CONSTRAINT vendors_min_order_amount_check
-		CHECK (min_order_amount >= 0::numeric AND min_order_amount < 'Infinity'::numeric),
-	CONSTRAINT vendors_latitude_check CHECK (latitude BETWEEN -90 AND 90),
-	CONSTRAINT vendors_longitude_check CHECK (longitude BETWEEN -180 AND 180),
-	CONSTRAINT vendors_place_check CHECK (
-		(latitude IS NULL) = (longitude IS NULL)
-		AND (service_radius_km IS NULL OR latitude IS NOT NULL)),
-	CONSTRAINT vendors_service_radius_km_check
-		CHECK (service_radius_km > 0 AND service_radius_km <= 20040),
-	CONSTRAINT vendors_capacity_check CHECK (capacity >= 0),
-	CONSTRAINT vendors_current_orders_check CHECK (current_orders >= 0),
-	CONSTRAINT vendors_total_orders_check CHECK (total_orders >= 0),
-	CONSTRAINT vendors_completed_orders_check
-		CHECK (completed_orders BETWEEN 0 AND total_orders),
-	CONSTRAINT vendors_average_rating_check CHECK (average_rating BETWEEN 0 AND 5),
-	CONSTRAINT vendors_reliability_score_check CHECK (reliability_score BETWEEN 0 AND 100),
-	CONSTRAINT vendors_attributes_check CHECK (jsonb_typeof(attributes) = 'object'),
-	CONSTRAINT vendors_rating_check CHECK (
-		rating_count >= 0 AND rating_sum BETWEEN 0::numeric AND 5::numeric * rating_count::numeric),
-	CONSTRAINT vendors_pause_check CHECK (paused_until IS NULL OR paused_at IS NOT NULL),
-	CONSTRAINT vendors_time_zone_check CHECK ((time_zone IS NULL) = (working_hours IS NULL)),
-	CONSTRAINT vendors_working_hours_check CHECK (working_hours <@ '{[0,10080)}'::int4multirange)
+	CONSTRAINT vendors_phone_key UNIQUE (phone)
 ) WITH (fillfactor = 70);
 
 -- The best first, so that the ten best of any number are the first ten read.
@@ -108,26 +72,6 @@ COMMENT ON COLUMN vendor_routing.vendors.time_zone IS 'IANA zone of working_hour
 COMMENT ON COLUMN vendor_routing.vendors.working_hours IS 'Minutes of the week, from Monday 00:00 local time, in which it is offered orders; NULL: always; see vr_set_hours';
 COMMENT ON CONSTRAINT vendors_pkey ON vendor_routing.vendors IS 'One row per vendor';
 COMMENT ON CONSTRAINT vendors_phone_key ON vendor_routing.vendors IS 'A phone number finds one vendor';
-COMMENT ON CONSTRAINT vendors_vendor_id_check ON vendor_routing.vendors IS 'Ids are 1 to 255 bytes';
-COMMENT ON CONSTRAINT vendors_name_check ON vendor_routing.vendors IS 'Names are 1 to 255 bytes';
-COMMENT ON CONSTRAINT vendors_phone_check ON vendor_routing.vendors IS 'Phone numbers are in E.164 form';
-COMMENT ON CONSTRAINT vendors_products_check ON vendor_routing.vendors IS 'A list, and a product has a name';
-COMMENT ON CONSTRAINT vendors_min_order_amount_check ON vendor_routing.vendors IS 'Finite and not negative';
-COMMENT ON CONSTRAINT vendors_latitude_check ON vendor_routing.vendors IS 'Degrees on the earth';
-COMMENT ON CONSTRAINT vendors_longitude_check ON vendor_routing.vendors IS 'Degrees on the earth';
-COMMENT ON CONSTRAINT vendors_place_check ON vendor_routing.vendors IS 'A place has both coordinates, and a radius has a place';
-COMMENT ON CONSTRAINT vendors_service_radius_km_check ON vendor_routing.vendors IS 'More than nothing and at most half way round the earth';
-COMMENT ON CONSTRAINT vendors_capacity_check ON vendor_routing.vendors IS 'Not negative; it may be set below current_orders';
-COMMENT ON CONSTRAINT vendors_current_orders_check ON vendor_routing.vendors IS 'Not negative';
-COMMENT ON CONSTRAINT vendors_total_orders_check ON vendor_routing.vendors IS 'Not negative';
-COMMENT ON CONSTRAINT vendors_completed_orders_check ON vendor_routing.vendors IS 'A part of total_orders';
-COMMENT ON CONSTRAINT vendors_average_rating_check ON vendor_routing.vendors IS '0 to 5';
-COMMENT ON CONSTRAINT vendors_reliability_score_check ON vendor_routing.vendors IS '0 to 100';
-COMMENT ON CONSTRAINT vendors_attributes_check ON vendor_routing.vendors IS 'A JSON object';
-COMMENT ON CONSTRAINT vendors_rating_check ON vendor_routing.vendors IS 'Each rating is 0 to 5';
-COMMENT ON CONSTRAINT vendors_pause_check ON vendor_routing.vendors IS 'A pause has begun';
-COMMENT ON CONSTRAINT vendors_time_zone_check ON vendor_routing.vendors IS 'Working hours are local time somewhere';
-COMMENT ON CONSTRAINT vendors_working_hours_check ON vendor_routing.vendors IS 'A week has 10080 minutes';
 COMMENT ON INDEX vendor_routing.vendors_paused_until_idx IS 'Paused vendors, by when that ends: read by vr_tick';
 COMMENT ON INDEX vendor_routing.vendors_score_idx IS 'Eligible vendors, best first: read by vr_broadcast';
 

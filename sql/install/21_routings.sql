@@ -27,41 +27,7 @@ CREATE TABLE vendor_routing.routings (
 	confirm_by timestamptz,
 	confirmed_at timestamptz,
 	outcome text,
-	CONSTRAINT routings_pkey PRIMARY KEY (routing_id),
-	CONSTRAINT routings_routing_id_check CHECK (routing_id = @extschema@.vr_routing_id(order_id)),
-	CONSTRAINT routings_order_id_check CHECK (octet_length(order_id) BETWEEN 1 AND 255),
-	CONSTRAINT routings_retailer_id_check CHECK (octet_length(retailer_id) BETWEEN 1 AND 255),
-	CONSTRAINT routings_product_check CHECK (octet_length(product) BETWEEN 1 AND 255),
-	CONSTRAINT routings_amount_check CHECK (amount >= 0::numeric AND amount < 'Infinity'::numeric),
-	CONSTRAINT routings_place_check CHECK (
-		(latitude IS NULL) = (longitude IS NULL)
-		AND (latitude IS NULL OR latitude BETWEEN -90 AND 90)
-		AND (longitude IS NULL OR longitude BETWEEN -180 AND 180)),
-	CONSTRAINT routings_payload_check CHECK (jsonb_typeof(payload) = 'object'),
-	CONSTRAINT routings_status_check CHECK (
-		status IN ('PENDING', 'LOCKED', 'EXHAUSTED', 'EXPIRED', 'CANCELLED', 'COMPLETED')),
-	CONSTRAINT routings_locked_check CHECK (
-		(locked_vendor_id IS NULL) = (locked_at IS NULL)
-		AND CASE
-			WHEN status IN ('LOCKED', 'COMPLETED') THEN locked_vendor_id IS NOT NULL
-			WHEN status = 'CANCELLED' THEN true
-			ELSE locked_vendor_id IS NULL
-		END),
-	CONSTRAINT routings_next_deadline_check CHECK (
-		(status <> 'PENDING' OR next_deadline IS NOT NULL)
-		AND (next_deadline IS NULL OR isfinite(next_deadline))
-		AND isfinite(expires_at)),
-	CONSTRAINT routings_waves_check CHECK (jsonb_typeof(waves) = 'array'),
-	CONSTRAINT routings_next_wave_at_check CHECK (isfinite(next_wave_at)),
-	CONSTRAINT routings_releases_check CHECK (releases BETWEEN 0 AND greatest(round, 1) - 1),
-	CONSTRAINT routings_confirm_check CHECK (
-		isfinite(confirm_by)
-		AND (locked_vendor_id IS NOT NULL OR confirm_by IS NULL AND confirmed_at IS NULL)),
-	CONSTRAINT routings_outcome_check CHECK (
-		outcome IS NULL OR status = 'COMPLETED' AND outcome IN ('DELIVERED', 'FAILED')),
-	CONSTRAINT routings_round_check CHECK (round >= 1),
-	CONSTRAINT routings_wave_check CHECK (wave >= 1),
-	CONSTRAINT routings_version_check CHECK (version >= 1)
+	CONSTRAINT routings_pkey PRIMARY KEY (routing_id)
 ) WITH (fillfactor = 45);
 
 -- An accept changes neither the column nor the predicate of this index, so that
@@ -101,24 +67,6 @@ COMMENT ON COLUMN vendor_routing.routings.confirm_by IS 'Until when the winner m
 COMMENT ON COLUMN vendor_routing.routings.confirmed_at IS 'When the winner confirmed; NULL: has not';
 COMMENT ON COLUMN vendor_routing.routings.outcome IS 'How it was completed: DELIVERED or FAILED; NULL: it is not completed, or was by hand';
 COMMENT ON CONSTRAINT routings_pkey ON vendor_routing.routings IS 'One row per routing';
-COMMENT ON CONSTRAINT routings_routing_id_check ON vendor_routing.routings IS 'One routing per order, by construction';
-COMMENT ON CONSTRAINT routings_order_id_check ON vendor_routing.routings IS 'Ids are 1 to 255 bytes';
-COMMENT ON CONSTRAINT routings_retailer_id_check ON vendor_routing.routings IS 'Ids are 1 to 255 bytes';
-COMMENT ON CONSTRAINT routings_product_check ON vendor_routing.routings IS 'Names are 1 to 255 bytes';
-COMMENT ON CONSTRAINT routings_amount_check ON vendor_routing.routings IS 'Finite and not negative';
-COMMENT ON CONSTRAINT routings_place_check ON vendor_routing.routings IS 'Both coordinates or none, on the earth';
-COMMENT ON CONSTRAINT routings_payload_check ON vendor_routing.routings IS 'A JSON object';
-COMMENT ON CONSTRAINT routings_status_check ON vendor_routing.routings IS 'The states of the state machine';
-COMMENT ON CONSTRAINT routings_locked_check ON vendor_routing.routings IS 'An order that is taken has a winner, an open one has none; a cancelled one keeps whom it had';
-COMMENT ON CONSTRAINT routings_next_deadline_check ON vendor_routing.routings IS 'An open order has a deadline: it cannot stay open for ever';
-COMMENT ON CONSTRAINT routings_waves_check ON vendor_routing.routings IS 'An array of waves';
-COMMENT ON CONSTRAINT routings_next_wave_at_check ON vendor_routing.routings IS 'A wave that never comes is not planned';
-COMMENT ON CONSTRAINT routings_releases_check ON vendor_routing.routings IS 'Each release starts a round';
-COMMENT ON CONSTRAINT routings_confirm_check ON vendor_routing.routings IS 'Only who has the order confirms it, and not for ever';
-COMMENT ON CONSTRAINT routings_outcome_check ON vendor_routing.routings IS 'Only what is completed has an outcome';
-COMMENT ON CONSTRAINT routings_round_check ON vendor_routing.routings IS 'Counts from 1';
-COMMENT ON CONSTRAINT routings_wave_check ON vendor_routing.routings IS 'Counts from 1';
-COMMENT ON CONSTRAINT routings_version_check ON vendor_routing.routings IS 'Counts from 1';
 COMMENT ON INDEX vendor_routing.routings_next_deadline_idx IS 'Routings by what is due next';
 
 SELECT pg_extension_config_dump('vendor_routing.routings', '');

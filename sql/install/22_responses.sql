@@ -13,20 +13,7 @@ CREATE TABLE vendor_routing.responses (
 	reason text,
 	payload jsonb,
 	decline_code text,
-	CONSTRAINT responses_pkey PRIMARY KEY (routing_id, round, vendor_id),
-	CONSTRAINT responses_response_check CHECK (
-		response IN ('ACCEPT', 'REJECT', 'TIMEOUT', 'ERROR')),
-	CONSTRAINT responses_responded_at_check CHECK (
-		(response IS NULL) = (responded_at IS NULL)),
-	CONSTRAINT responses_expires_at_check CHECK (expires_at > offered_at AND isfinite(expires_at)),
-	CONSTRAINT responses_rank_check CHECK (rank >= 1),
-	CONSTRAINT responses_round_check CHECK (round >= 1 AND wave >= 1),
-	CONSTRAINT responses_vendor_id_check CHECK (octet_length(vendor_id) BETWEEN 1 AND 255),
-	CONSTRAINT responses_payload_check CHECK (jsonb_typeof(payload) = 'object'),
-	CONSTRAINT responses_decline_code_check CHECK (
-		decline_code IS NULL
-		OR response IS NOT DISTINCT FROM 'REJECT'
-		AND decline_code IN ('NO_STOCK', 'NO_CAPACITY', 'PRICE', 'TIME', 'AREA', 'CLOSED', 'OTHER'))
+	CONSTRAINT responses_pkey PRIMARY KEY (routing_id, round, vendor_id)
 ) WITH (fillfactor = 45);
 
 CREATE INDEX responses_vendor_id_expires_at_idx
@@ -48,14 +35,6 @@ COMMENT ON COLUMN vendor_routing.responses.reason IS 'Why, in the vendor''s word
 COMMENT ON COLUMN vendor_routing.responses.payload IS 'Anything that came with the answer, a JSON object';
 COMMENT ON COLUMN vendor_routing.responses.decline_code IS 'Why it was rejected: NO_STOCK, NO_CAPACITY, PRICE, TIME, AREA, CLOSED or OTHER; NULL: not said';
 COMMENT ON CONSTRAINT responses_pkey ON vendor_routing.responses IS 'One offer and one answer per vendor and round';
-COMMENT ON CONSTRAINT responses_response_check ON vendor_routing.responses IS 'The vocabulary of answers';
-COMMENT ON CONSTRAINT responses_responded_at_check ON vendor_routing.responses IS 'An answer has a time';
-COMMENT ON CONSTRAINT responses_expires_at_check ON vendor_routing.responses IS 'An offer can be answered';
-COMMENT ON CONSTRAINT responses_rank_check ON vendor_routing.responses IS 'Counts from 1';
-COMMENT ON CONSTRAINT responses_round_check ON vendor_routing.responses IS 'Rounds and waves count from 1';
-COMMENT ON CONSTRAINT responses_vendor_id_check ON vendor_routing.responses IS 'Ids are 1 to 255 bytes';
-COMMENT ON CONSTRAINT responses_payload_check ON vendor_routing.responses IS 'A JSON object';
-COMMENT ON CONSTRAINT responses_decline_code_check ON vendor_routing.responses IS 'The vocabulary of reasons to reject';
 COMMENT ON INDEX vendor_routing.responses_vendor_id_expires_at_idx IS 'Offers of a vendor, the longest valid last: its inbox, and when it was last offered something';
 
 SELECT pg_extension_config_dump('vendor_routing.responses', '');

@@ -7,11 +7,7 @@ CREATE TABLE vendor_routing.cancellations (
 	created_at timestamptz NOT NULL,
 	sent_at timestamptz,
 	confirmed_at timestamptz,
-	CONSTRAINT cancellations_pkey PRIMARY KEY (routing_id, round, vendor_id),
-	CONSTRAINT cancellations_round_check CHECK (round >= 1),
-	CONSTRAINT cancellations_vendor_id_check CHECK (octet_length(vendor_id) BETWEEN 1 AND 255),
-	CONSTRAINT cancellations_reason_check CHECK (
-		reason IN ('ANOTHER_VENDOR_ACCEPTED', 'ORDER_CANCELLED', 'ORDER_EXPIRED', 'RELEASED', 'NO_CONFIRM'))
+	CONSTRAINT cancellations_pkey PRIMARY KEY (routing_id, round, vendor_id)
 ) WITH (fillfactor = 90);
 
 COMMENT ON TABLE vendor_routing.cancellations IS
@@ -24,8 +20,5 @@ COMMENT ON COLUMN vendor_routing.cancellations.created_at IS 'When it was decide
 COMMENT ON COLUMN vendor_routing.cancellations.sent_at IS 'When the message went out; NULL: not yet';
 COMMENT ON COLUMN vendor_routing.cancellations.confirmed_at IS 'When its delivery was confirmed; NULL: not yet';
 COMMENT ON CONSTRAINT cancellations_pkey ON vendor_routing.cancellations IS 'A vendor is told once per round';
-COMMENT ON CONSTRAINT cancellations_round_check ON vendor_routing.cancellations IS 'Counts from 1';
-COMMENT ON CONSTRAINT cancellations_vendor_id_check ON vendor_routing.cancellations IS 'Ids are 1 to 255 bytes';
-COMMENT ON CONSTRAINT cancellations_reason_check ON vendor_routing.cancellations IS 'The vocabulary of reasons';
 
 SELECT pg_extension_config_dump('vendor_routing.cancellations', '');

@@ -9,6 +9,22 @@ COMMENT ON FUNCTION vendor_routing.guard_routings() IS
 	'Refuses changes of a routing that its state machine does not allow';
 REVOKE ALL ON FUNCTION vendor_routing.guard_routings() FROM PUBLIC;
 
+CREATE FUNCTION vendor_routing.verify_row()
+RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'vr_verify_row';
+COMMENT ON FUNCTION vendor_routing.verify_row() IS
+	'Refuses a row that is not as rows of its table must be, as CHECK constraints would';
+REVOKE ALL ON FUNCTION vendor_routing.verify_row() FROM PUBLIC;
+
+CREATE FUNCTION vendor_routing.set_score()
+RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'vr_set_score';
+COMMENT ON FUNCTION vendor_routing.set_score() IS
+	'Keeps the score of a vendor, as a generated column would be';
+REVOKE ALL ON FUNCTION vendor_routing.set_score() FROM PUBLIC;
+
 CREATE FUNCTION vendor_routing.guard_vendors()
 RETURNS trigger
 LANGUAGE c
@@ -26,10 +42,10 @@ COMMENT ON FUNCTION vendor_routing.guard_kept() IS
 REVOKE ALL ON FUNCTION vendor_routing.guard_kept() FROM PUBLIC;
 
 CREATE TRIGGER guard_update
-	BEFORE UPDATE ON vendor_routing.routings
+	AFTER UPDATE ON vendor_routing.routings
 	FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_routings();
 COMMENT ON TRIGGER guard_update ON vendor_routing.routings IS
-	'Enforces the state machine, also against plain SQL';
+	'Enforces the state machine, also against plain SQL, and what a row must be like';
 CREATE TRIGGER guard_delete
 	BEFORE DELETE ON vendor_routing.routings
 	FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept();
@@ -130,3 +146,61 @@ COMMENT ON TRIGGER guard_answer ON vendor_routing.responses IS
 ALTER TABLE vendor_routing.responses ENABLE ALWAYS TRIGGER guard_key;
 ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER guard_key;
 ALTER TABLE vendor_routing.responses ENABLE ALWAYS TRIGGER guard_answer;
+
+-- What a row must be like.  AFTER UPDATE, since a BEFORE trigger locks the row first.
+CREATE TRIGGER verify
+	BEFORE INSERT ON vendor_routing.routings
+	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
+COMMENT ON TRIGGER verify ON vendor_routing.routings IS
+	'Refuses what no row may be';
+ALTER TABLE vendor_routing.routings ENABLE ALWAYS TRIGGER verify;
+CREATE TRIGGER verify
+	BEFORE INSERT ON vendor_routing.responses
+	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
+COMMENT ON TRIGGER verify ON vendor_routing.responses IS
+	'Refuses what no row may be';
+ALTER TABLE vendor_routing.responses ENABLE ALWAYS TRIGGER verify;
+CREATE TRIGGER verify
+	BEFORE INSERT ON vendor_routing.cancellations
+	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
+COMMENT ON TRIGGER verify ON vendor_routing.cancellations IS
+	'Refuses what no row may be';
+ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER verify;
+CREATE TRIGGER verify
+	BEFORE INSERT ON vendor_routing.events
+	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
+COMMENT ON TRIGGER verify ON vendor_routing.events IS
+	'Refuses what no row may be';
+ALTER TABLE vendor_routing.events ENABLE ALWAYS TRIGGER verify;
+CREATE TRIGGER verify
+	BEFORE INSERT ON vendor_routing.vendors
+	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
+COMMENT ON TRIGGER verify ON vendor_routing.vendors IS
+	'Refuses what no row may be';
+ALTER TABLE vendor_routing.vendors ENABLE ALWAYS TRIGGER verify;
+CREATE TRIGGER verify_update
+	AFTER UPDATE ON vendor_routing.responses
+	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
+COMMENT ON TRIGGER verify_update ON vendor_routing.responses IS
+	'Refuses what no row may be';
+ALTER TABLE vendor_routing.responses ENABLE ALWAYS TRIGGER verify_update;
+CREATE TRIGGER verify_update
+	AFTER UPDATE ON vendor_routing.cancellations
+	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
+COMMENT ON TRIGGER verify_update ON vendor_routing.cancellations IS
+	'Refuses what no row may be';
+ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER verify_update;
+CREATE TRIGGER verify_update
+	AFTER UPDATE ON vendor_routing.vendors
+	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
+COMMENT ON TRIGGER verify_update ON vendor_routing.vendors IS
+	'Refuses what no row may be';
+ALTER TABLE vendor_routing.vendors ENABLE ALWAYS TRIGGER verify_update;
+
+CREATE TRIGGER set_score
+	BEFORE INSERT OR UPDATE OF total_orders, completed_orders, average_rating, reliability_score, score
+	ON vendor_routing.vendors
+	FOR EACH ROW EXECUTE FUNCTION vendor_routing.set_score();
+COMMENT ON TRIGGER set_score ON vendor_routing.vendors IS
+	'The score follows from what it is made of';
+ALTER TABLE vendor_routing.vendors ENABLE ALWAYS TRIGGER set_score;
