@@ -32,9 +32,9 @@ tell(const VrRouting *routing, const List *vendor_ids, const char *reason,
 {
 	static const VrStatement insert = {
 		"INSERT INTO vendor_routing.cancellations"
-		" (routing_id, round, vendor_id, reason, created_at)"
-		" SELECT $1, $2, v.vendor_id, $4, $5"
-		" FROM pg_catalog.unnest($3) AS v (vendor_id)",
+		" (routing_id, round, vendor_id, reason, created_at, sent_at, confirmed_at)"
+		" SELECT $1, $2, pg_catalog.unnest($3), $4, $5,"
+		"  NULL::pg_catalog.timestamptz, NULL::pg_catalog.timestamptz",
 		5, {UUIDOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID}
 	};
 	NullableDatum params[] = {

@@ -16,9 +16,11 @@
 /* Columns of vendor_routing.cancellations that are read (23_cancellations.sql). */
 enum
 {
+	Anum_cancellation_routing_id = 1,
 	Anum_cancellation_round = 2,
 	Anum_cancellation_vendor_id = 3,
-	Anum_cancellation_reason = 4
+	Anum_cancellation_reason = 4,
+	Anum_cancellation_created_at = 5
 };
 
 /* The vocabulary; verify.c refuses other words. */

@@ -49,12 +49,10 @@ vr_events_insert(const VrRouting *routing, TimestampTz now,
 {
 	static const VrStatement insert = {
 		"INSERT INTO vendor_routing.events"
-		" (routing_id, order_id, occurred_at,"
-		"  event_id, event_type, vendor_id, payload)"
-		" SELECT $1, $2, $3, e.event_id, e.event_type, e.vendor_id, e.payload"
-		" FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5),"
-		"                 pg_catalog.unnest($6), pg_catalog.unnest($7))"
-		" AS e (event_id, event_type, vendor_id, payload)",
+		" (routing_id, event_id, order_id, event_type, vendor_id, payload,"
+		"  occurred_at)"
+		" SELECT $1, pg_catalog.unnest($4), $2, pg_catalog.unnest($5),"
+		"  pg_catalog.unnest($6), pg_catalog.unnest($7), $3",
 		7, {UUIDOID, TEXTOID, TIMESTAMPTZOID, UUIDARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID, JSONBARRAYOID}
 	};

@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "common/cryptohash.h"
+#include "common/pg_prng.h"
 #include "common/sha1.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
@@ -101,6 +102,7 @@ vr_make_event_id(void)
 	uint64		tick;
 	uint64		milliseconds;
 	uint16		fraction;
+	uint64		chance;
 
 	/*
 	 * 48 bits of milliseconds, and in the 12 bits that follow the version the
@@ -118,10 +120,9 @@ vr_make_event_id(void)
 	memcpy(uuid->data, &milliseconds, 6);
 	memcpy(uuid->data + 6, &fraction, 2);
 
-	if (!pg_strong_random(uuid->data + 8, UUID_LEN - 8))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
+	/* Nobody may not guess it; it only has to be another. */
+	chance = pg_prng_uint64(&pg_global_prng_state);
+	memcpy(uuid->data + 8, &chance, UUID_LEN - 8);
 	set_version(uuid, 7);
 	return uuid;
 }

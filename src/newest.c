@@ -31,10 +31,13 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 
+#include "args.h"
 #include "catalog.h"
 #include "compat.h"
 #include "newest.h"
@@ -92,6 +95,75 @@ begin_scan(Relation table, Relation index, Snapshot snapshot,
 }
 
 /*
+ * Where this session last found a row of a table.  Rows are looked at twice in a
+ * row, before and after taking a lock: the second time without the index.
+ */
+static struct
+{
+	Oid			relid;
+	ItemPointerData tid;
+}			last_places[4];
+
+static ItemPointer
+last_place(Relation table)
+{
+	static int	oldest = 0;
+
+	for (int i = 0; i < lengthof(last_places); i++)
+	{
+		if (last_places[i].relid == RelationGetRelid(table))
+			return &last_places[i].tid;
+	}
+	oldest = (oldest + 1) % lengthof(last_places);
+	last_places[oldest].relid = RelationGetRelid(table);
+	ItemPointerSetInvalid(&last_places[oldest].tid);
+	return &last_places[oldest].tid;
+}
+
+/*
+ * Does the row in the slot have this key?  The columns of the primary key are the
+ * first of every table of ours.
+ */
+static bool
+has_key(TupleTableSlot *slot, int nkeys, const NullableDatum *key)
+{
+	for (int i = 0; i < nkeys; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(slot->tts_tupleDescriptor, i);
+		bool		isnull;
+		Datum		value = slot_getattr(slot, i + 1, &isnull);
+
+		if (isnull)
+			return false;
+		if (attribute->atttypid == TEXTOID ?
+			!vr_text_eq(DatumGetTextPP(value), DatumGetTextPP(key[i].value)) :
+			!datumIsEqual(value, key[i].value, attribute->attbyval, attribute->attlen))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The row where the last one was, if that has this key and is seen.  The table is
+ * locked, so it does not get shorter between the look at its length and the next.
+ */
+static bool
+fetch_at_last_place(Relation table, int nkeys, const NullableDatum *key,
+					Snapshot snapshot, TupleTableSlot *slot)
+{
+	ItemPointer place = last_place(table);
+
+	if (!ItemPointerIsValid(place) ||
+		ItemPointerGetBlockNumber(place) >= RelationGetNumberOfBlocks(table))
+		return false;
+	if (table_tuple_fetch_row_version(table, place, snapshot, slot) &&
+		has_key(slot, nkeys, key))
+		return true;
+	ExecClearTuple(slot);
+	return false;
+}
+
+/*
  * Puts the newest version of the row into the slot, whoever wrote it.  *writer
  * is the other transaction that is changing it now, if any.
  */
@@ -99,21 +171,29 @@ static bool
 dirty_fetch(Relation table, int nkeys, const NullableDatum *key,
 			TupleTableSlot *slot, TransactionId *writer)
 {
-	Relation	index = index_open(vr_primary_key_index(table), AccessShareLock);
 	SnapshotData dirty;
-	IndexScanDesc scan;
 	bool		found;
 
 	InitDirtySnapshot(dirty);
-	scan = begin_scan(table, index, &dirty, nkeys, key);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	found = fetch_at_last_place(table, nkeys, key, &dirty, slot);
 	if (found)
-	{
 		ExecMaterializeSlot(slot);
-		*writer = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
+	else
+	{
+		Relation	index = index_open(vr_primary_key_index(table), AccessShareLock);
+		IndexScanDesc scan = begin_scan(table, index, &dirty, nkeys, key);
+
+		found = index_getnext_slot(scan, ForwardScanDirection, slot);
+		if (found)
+		{
+			ExecMaterializeSlot(slot);
+			*last_place(table) = slot->tts_tid;
+		}
+		index_endscan(scan);
+		index_close(index, NoLock);
 	}
-	index_endscan(scan);
-	index_close(index, NoLock);
+	if (found)
+		*writer = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
 	return found;
 }
 
@@ -209,10 +289,17 @@ void
 vr_newest_rows(Relation table, int nkeys, const NullableDatum *key,
 			   void (*take) (TupleTableSlot *slot, void *arg), void *arg)
 {
-	Relation	index = index_open(vr_primary_key_index(table), AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	IndexScanDesc scan = begin_scan(table, index, SnapshotSelf, nkeys, key);
+	Relation	index;
+	TupleTableSlot *slot;
+	IndexScanDesc scan;
 
+	/* Some tables are not used by everybody. */
+	if (RelationGetNumberOfBlocks(table) == 0)
+		return;
+
+	index = index_open(vr_primary_key_index(table), AccessShareLock);
+	slot = table_slot_create(table, NULL);
+	scan = begin_scan(table, index, SnapshotSelf, nkeys, key);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 		take(slot, arg);
 	index_endscan(scan);

@@ -171,12 +171,13 @@ compare_ranks(const ListCell *a, const ListCell *b)
 }
 
 /*
- * All offers of the current round, by rank.  The caller holds the lock of the
+ * Hands over all offers of the current round.  The caller holds the lock of the
  * routing, so nobody is changing these rows; read directly, as vr_newest_row
  * does and for the same reasons.
  */
-List *
-vr_responses_read(const VrRouting *routing)
+static void
+read_round(const VrRouting *routing,
+		   void (*take) (TupleTableSlot *slot, void *arg), List **taken)
 {
 	static const VrStatement select = {
 		"SELECT " ALL_COLUMNS
@@ -189,10 +190,9 @@ vr_responses_read(const VrRouting *routing)
 		vr_param(Int32GetDatum(routing->round))
 	};
 	Relation	table = vr_open_table("responses");
-	List	   *responses = NIL;
 
-	vr_newest_rows(table, lengthof(key), key, take_response, &responses);
-	if (responses == NIL)
+	vr_newest_rows(table, lengthof(key), key, take, taken);
+	if (*taken == NIL)
 	{
 		uint64		n = vr_spi_read(&select, key);
 		TupleTableSlot *slot = table_slot_create(table, NULL);
@@ -200,27 +200,49 @@ vr_responses_read(const VrRouting *routing)
 		for (uint64 i = 0; i < n; i++)
 		{
 			vr_spi_copy_row(i, slot);
-			take_response(slot, &responses);
+			take(slot, taken);
 		}
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(table, NoLock);
+}
+
+/*
+ * All offers of the current round, by rank; the caller holds the lock of the
+ * routing.
+ */
+List *
+vr_responses_read(const VrRouting *routing)
+{
+	List	   *responses = NIL;
+
+	read_round(routing, take_response, &responses);
 	list_sort(responses, compare_ranks);
 	return responses;
 }
 
+static void
+take_vendor_id(TupleTableSlot *slot, void *arg)
+{
+	List	  **vendor_ids = arg;
+	bool		isnull;
+
+	*vendor_ids = lappend(*vendor_ids,
+						  DatumGetTextPCopy(slot_getattr(slot, Anum_response_vendor_id,
+														 &isnull)));
+}
+
 /*
- * The ids of the vendors invited in the current round; as vr_responses_read.
+ * The ids of the vendors invited in the current round, in no particular order; as
+ * vr_responses_read.
  */
 List *
 vr_responses_vendor_ids(const VrRouting *routing)
 {
-	List	   *responses = vr_responses_read(routing);
-	ListCell   *cell;
+	List	   *vendor_ids = NIL;
 
-	foreach(cell, responses)
-		lfirst(cell) = ((VrResponse *) lfirst(cell))->vendor_id;
-	return responses;
+	read_round(routing, take_vendor_id, &vendor_ids);
+	return vendor_ids;
 }
 
 /*
@@ -270,16 +292,15 @@ vr_responses_insert(const VrRouting *routing, const List *candidates,
 	static const VrStatement insert = {
 		"INSERT INTO vendor_routing.responses"
 		" (routing_id, round, wave, vendor_id, score, rank, offered_at, expires_at)"
-		" SELECT $1, $2, $3, v.vendor_id, v.score, v.rank + $8, $6, $7"
-		" FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5))"
-		" WITH ORDINALITY AS v (vendor_id, score, rank)",
-		8, {UUIDOID, INT4OID, INT4OID, TEXTARRAYOID, NUMERICARRAYOID,
-		TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID}
+		" SELECT $1, $2, $3, pg_catalog.unnest($4), pg_catalog.unnest($5),"
+		"  pg_catalog.generate_series($8, $9), $6, $7",
+		9, {UUIDOID, INT4OID, INT4OID, TEXTARRAYOID, NUMERICARRAYOID,
+		TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID}
 	};
 	int			n = list_length(candidates);
 	Datum	   *ids = palloc(n * sizeof(Datum));
 	Datum	   *scores = palloc(n * sizeof(Datum));
-	NullableDatum params[8];
+	NullableDatum params[9];
 
 	for (int i = 0; i < n; i++)
 	{
@@ -297,7 +318,8 @@ vr_responses_insert(const VrRouting *routing, const List *candidates,
 											 -1, false, TYPALIGN_INT));
 	params[5] = vr_param(TimestampTzGetDatum(now));
 	params[6] = vr_param(TimestampTzGetDatum(expires_at));
-	params[7] = vr_param(Int32GetDatum(noffered));
+	params[7] = vr_param(Int32GetDatum(noffered + 1));
+	params[8] = vr_param(Int32GetDatum(noffered + n));
 	vr_spi_write_exactly(&insert, params, n);
 }
 

@@ -23,6 +23,7 @@
 /* Columns of vendor_routing.responses that are read (22_responses.sql). */
 enum
 {
+	Anum_response_routing_id = 1,
 	Anum_response_round = 2,
 	Anum_response_vendor_id = 3,
 	Anum_response_score = 4,

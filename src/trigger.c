@@ -123,16 +123,23 @@ vr_guard_vendors(PG_FUNCTION_ARGS)
 }
 
 /*
+ * Says that what somebody would change or remove stays: 55000.
+ */
+void
+vr_refuse_change(Relation relation)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("rows of table \"%s\" are kept for ever",
+					RelationGetRelationName(relation)),
+			 errdetail("What is on record can be neither changed nor removed.")));
+}
+
+/*
  * BEFORE anything ON tables that are kept for ever: refuses it.
  */
 Datum
 vr_guard_kept(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = vr_trigger_data(fcinfo);
-
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("rows of table \"%s\" are kept for ever",
-					RelationGetRelationName(trigger->tg_relation)),
-			 errdetail("What is on record can be neither changed nor removed.")));
+	vr_refuse_change(vr_trigger_data(fcinfo)->tg_relation);
 }

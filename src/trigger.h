@@ -14,6 +14,8 @@
 #include "commands/trigger.h"
 #include "fmgr.h"
 
+#include "compat.h"
+
 #define VR_MAX_COLUMNS 40
 
 /* A row taken apart, and the one that it takes the place of: NULL on INSERT. */
@@ -25,6 +27,7 @@ typedef struct VrRow
 } VrRow;
 
 extern HeapTuple vr_trigger_row(TriggerData *trigger, VrRow *before, VrRow *row);
+pg_noreturn extern void vr_refuse_change(Relation relation);
 extern TriggerData *vr_trigger_data(FunctionCallInfo fcinfo);
 
 #endif							/* VR_TRIGGER_H */

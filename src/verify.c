@@ -70,7 +70,8 @@ value(const VrRow *row, int column)
 }
 
 /*
- * Is the column as it was, so that its rules hold?  For what takes time.
+ * Is the column as it was?  Then its rules hold, where finding out takes time.
+ * length is that of its type, passed by reference.
  */
 static bool
 is_unchanged(const VrRow *row, int column, int16 length)
@@ -78,6 +79,13 @@ is_unchanged(const VrRow *row, int column, int16 length)
 	return row->before != NULL && !is_null(row, column) &&
 		!is_null(row->before, column) &&
 		datumIsEqual(value(row, column), value(row->before, column), false, length);
+}
+
+/* The same of a column passed by value. */
+static bool
+is_same(const VrRow *row, int column)
+{
+	return !is_null(row, column) && value(row, column) == value(row->before, column);
 }
 
 /*-------------------------------------------------------------------------
@@ -341,6 +349,18 @@ is_decline_code_of_reject(const VrRow *row, int column)
 		vr_is_decline_code(DatumGetTextPP(value(row, column)));
 }
 
+/* An offer stays with its vendor, and the first answer stays. */
+static bool
+keeps_offer(const VrRow *row)
+{
+	return is_unchanged(row, Anum_response_routing_id, UUID_LEN) &&
+		is_same(row, Anum_response_round) &&
+		is_unchanged(row, Anum_response_vendor_id, -1) &&
+		(is_null(row->before, Anum_response_response) ||
+		 (is_unchanged(row, Anum_response_response, -1) &&
+		  is_same(row, Anum_response_responded_at)));
+}
+
 static const Rule response_rules[] = {
 	{"responses_response_check", is_answer, Anum_response_response},
 	{"responses_responded_at_check", has_time_of_answer},
@@ -391,6 +411,17 @@ is_event_type(const VrRow *row, int column)
 	};
 
 	return is_word(DatumGetTextPP(value(row, column)), types, lengthof(types));
+}
+
+/* All but what a sender writes down. */
+static bool
+keeps_cancellation(const VrRow *row)
+{
+	return is_unchanged(row, Anum_cancellation_routing_id, UUID_LEN) &&
+		is_same(row, Anum_cancellation_round) &&
+		is_unchanged(row, Anum_cancellation_vendor_id, -1) &&
+		is_unchanged(row, Anum_cancellation_reason, -1) &&
+		is_same(row, Anum_cancellation_created_at);
 }
 
 static const Rule cancellation_rules[] = {
@@ -536,10 +567,11 @@ static const struct
 	const char *table;
 	const Rule *rules;
 	int			nrules;
+	bool		(*keeps) (const VrRow *row);	/* what no UPDATE changes */
 }			tables[] = {
 	{"routings", routing_rules, lengthof(routing_rules)},
-	{"responses", response_rules, lengthof(response_rules)},
-	{"cancellations", cancellation_rules, lengthof(cancellation_rules)},
+	{"responses", response_rules, lengthof(response_rules), keeps_offer},
+	{"cancellations", cancellation_rules, lengthof(cancellation_rules), keeps_cancellation},
 	{"events", event_rules, lengthof(event_rules)},
 	{"vendors", vendor_rules, lengthof(vendor_rules)}
 };
@@ -573,6 +605,8 @@ verify(Relation relation, const VrRow *row)
 				 errmsg("there are no rules for table \"%s\"", name)));
 	if (lacks_value(RelationGetDescr(relation), row))
 		return;
+	if (row->before != NULL && tables[table].keeps != NULL && !tables[table].keeps(row))
+		vr_refuse_change(relation);
 
 	for (int i = 0; i < tables[table].nrules; i++)
 	{

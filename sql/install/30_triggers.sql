@@ -125,28 +125,6 @@ COMMENT ON TRIGGER guard_truncate ON vendor_routing.cancellations IS
 ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER guard_delete;
 ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER guard_truncate;
 
--- Which columns a trigger names costs nothing: an accept sets none of those of
--- the first two, and the third is asked for only where there is an answer.
-CREATE TRIGGER guard_key
-	BEFORE UPDATE OF routing_id, round, vendor_id ON vendor_routing.responses
-	FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept();
-COMMENT ON TRIGGER guard_key ON vendor_routing.responses IS
-	'An offer stays with the vendor to whom it was made';
-CREATE TRIGGER guard_key
-	BEFORE UPDATE OF routing_id, round, vendor_id, reason, created_at ON vendor_routing.cancellations
-	FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_kept();
-COMMENT ON TRIGGER guard_key ON vendor_routing.cancellations IS
-	'What a vendor was told is kept';
-CREATE TRIGGER guard_answer
-	BEFORE UPDATE OF response, responded_at ON vendor_routing.responses
-	FOR EACH ROW WHEN (OLD.response IS NOT NULL)
-	EXECUTE FUNCTION vendor_routing.guard_kept();
-COMMENT ON TRIGGER guard_answer ON vendor_routing.responses IS
-	'The first answer of a vendor is kept';
-ALTER TABLE vendor_routing.responses ENABLE ALWAYS TRIGGER guard_key;
-ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER guard_key;
-ALTER TABLE vendor_routing.responses ENABLE ALWAYS TRIGGER guard_answer;
-
 -- What a row must be like.  AFTER UPDATE, since a BEFORE trigger locks the row first.
 CREATE TRIGGER verify
 	BEFORE INSERT ON vendor_routing.routings

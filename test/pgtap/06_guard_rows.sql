@@ -35,7 +35,7 @@ FROM unnest(ARRAY[
 	$$responses SET response = NULL, responded_at = NULL$$,
 	$$responses SET response = 'ACCEPT'$$,
 	$$responses SET responded_at = now()$$,
-	$$responses SET vendor_id = 'c'$$,
+	$$responses SET vendor_id = vendor_id || 'x'$$,
 	$$responses SET round = 2$$,
 	$$cancellations SET vendor_id = 'c'$$,
 	$$cancellations SET reason = 'ORDER_EXPIRED'$$,
