@@ -5,7 +5,8 @@
  *
  * Locking: AccessShareLock, kept to the end of the transaction.
  *
- * Errors: 42P01 where somebody dropped what the extension needs.
+ * Errors: 42P01 where somebody dropped what the extension needs; 55000 where the
+ * library is newer than the extension in this database.
  *
  * IDENTIFICATION
  *	  src/catalog.c
@@ -15,11 +16,63 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #include "catalog.h"
+
+/*
+ * The version of the extension in this database; NULL where there is none.
+ */
+static char *
+installed_version(void)
+{
+	Relation	extensions = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	char	   *version = NULL;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum("vendor_routing"));
+	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
+		version = TextDatumGetCString(heap_getattr(tuple, Anum_pg_extension_extversion,
+												   RelationGetDescr(extensions), &isnull));
+	}
+	systable_endscan(scan);
+	table_close(extensions, AccessShareLock);
+	return version;
+}
+
+/*
+ * Says why a table of ours is not there.
+ */
+static void
+missing(const char *name)
+{
+	char	   *version = installed_version();
+
+	if (version != NULL && strcmp(version, VR_VERSION) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension vendor_routing has version %s, and its library version %s",
+						version, VR_VERSION),
+				 errhint("Run \"ALTER EXTENSION vendor_routing UPDATE\".")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("relation \"vendor_routing.%s\" does not exist", name),
+			 errdetail("It belongs to the extension vendor_routing.")));
+}
 
 /*
  * The storage schema is fixed.  Names are looked up each time (two cache
@@ -32,10 +85,7 @@ own_relid(const char *name)
 										  get_namespace_oid("vendor_routing", false));
 
 	if (!OidIsValid(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"vendor_routing.%s\" does not exist", name),
-				 errdetail("It belongs to the extension vendor_routing.")));
+		missing(name);
 	return relid;
 }
 
