@@ -46,13 +46,28 @@ typedef enum SlotState
 	SLOT_BEGINNING,				/* BEGIN is on its way */
 	SLOT_READY,					/* in a transaction, nothing sent yet */
 	SLOT_CALLING,				/* vr_accept is on its way */
+	SLOT_PREPARING,				/* PREPARE TRANSACTION is on its way */
 	SLOT_ENDING					/* COMMIT or ROLLBACK is on its way */
 } SlotState;
+
+/* What a call is made in. */
+typedef enum How
+{
+	HOW_AUTOCOMMIT,
+	HOW_BLOCK,					/* BEGIN, COMMIT */
+	HOW_SAVEPOINT,				/* a savepoint of such a block */
+	HOW_PREPARED				/* PREPARE TRANSACTION, COMMIT PREPARED */
+} How;
+
+static const char *const how_names[] = {
+	"autocommit", "block", "savepoint", "prepared"
+};
 
 /* One connection. */
 typedef struct Slot
 {
 	PGconn	   *conn;
+	int			number;
 	SlotState	state;
 	Caller	   *caller;
 } Slot;
@@ -77,6 +92,8 @@ static struct
 	int			vendors;
 	int			at_once;
 	int			rollback_every;
+	How			how;
+	FILE	   *history;		/* NULL: is not wanted */
 	bool		progress;
 	bool		summary;
 } options =
@@ -278,9 +295,9 @@ start_race(Lane *lane, Order *order, int number)
 	draw_lots(lane);
 
 	/* A winner without rivals has nobody to leave the order to. */
-	lane->in_transaction = options.rollback_every > 0 && order->ncallers > 1 &&
+	lane->undo_first = options.rollback_every > 0 && order->ncallers > 1 &&
 		number % options.rollback_every == 0;
-	lane->undo_first = lane->in_transaction;
+	lane->in_transaction = lane->undo_first || options.how != HOW_AUTOCOMMIT;
 
 	if (!lane->in_transaction)
 	{
@@ -289,7 +306,35 @@ start_race(Lane *lane, Order *order, int number)
 	}
 	lane->outstanding = order->ncallers;
 	for (int i = 0; i < order->ncallers; i++)
-		send_command(&lane->slots[i], "BEGIN", SLOT_BEGINNING);
+		send_command(&lane->slots[i],
+					 options.how == HOW_SAVEPOINT ? "BEGIN; SAVEPOINT attempt" : "BEGIN",
+					 SLOT_BEGINNING);
+}
+
+/*
+ * Sends what ends the transaction of a call, after PREPARE TRANSACTION if that is
+ * how.
+ */
+static void
+end_transaction(Slot *slot)
+{
+	bool		undone = slot->caller->undone;
+	char		command[100];
+
+	switch (options.how)
+	{
+		case HOW_SAVEPOINT:
+			send_command(slot, undone ? "ROLLBACK TO attempt; COMMIT" :
+						 "RELEASE attempt; COMMIT", SLOT_ENDING);
+			break;
+		case HOW_PREPARED:
+			snprintf(command, sizeof(command), "%s PREPARED 'race-%d'",
+					 undone ? "ROLLBACK" : "COMMIT", slot->number);
+			send_command(slot, command, SLOT_ENDING);
+			break;
+		default:
+			send_command(slot, undone ? "ROLLBACK" : "COMMIT", SLOT_ENDING);
+	}
 }
 
 /*
@@ -299,10 +344,13 @@ static void
 finish_slot(Lane *lane, Slot *slot)
 {
 	slot->state = SLOT_IDLE;
+	slot->caller->ended = now_ms();
 	if (--lane->outstanding > 0)
 		return;
 
 	count_race(lane->order);
+	if (options.history != NULL)
+		write_history(options.history, lane->order);
 	if (options.order_id != NULL)
 		print_race(lane->order);
 	for (int i = 0; i < lane->order->ncallers; i++)
@@ -360,14 +408,29 @@ advance(Lane *lane, Slot *slot)
 		case SLOT_CALLING:
 			if (!lane->in_transaction)
 				finish_slot(lane, slot);
-			else if (lane->undo_first && has_won(slot->caller))
-			{
-				lane->undo_first = false;
-				slot->caller->undone = true;
-				send_command(slot, "ROLLBACK", SLOT_ENDING);
-			}
 			else
-				send_command(slot, "COMMIT", SLOT_ENDING);
+			{
+				if (lane->undo_first && has_won(slot->caller))
+				{
+					lane->undo_first = false;
+					slot->caller->undone = true;
+				}
+				if (options.how == HOW_PREPARED && slot->caller->answer != NULL)
+				{
+					char		command[100];
+
+					snprintf(command, sizeof(command), "PREPARE TRANSACTION 'race-%d'",
+							 slot->number);
+					send_command(slot, command, SLOT_PREPARING);
+				}
+				else if (slot->caller->answer == NULL)
+					send_command(slot, "ROLLBACK", SLOT_ENDING);
+				else
+					end_transaction(slot);
+			}
+			break;
+		case SLOT_PREPARING:
+			end_transaction(slot);
 			break;
 		case SLOT_ENDING:
 			finish_slot(lane, slot);
@@ -440,7 +503,10 @@ run_races(void)
 	double		started;
 
 	for (int i = 0; i < nslots; i++)
+	{
 		slots[i].conn = open_connection();
+		slots[i].number = i;
+	}
 	for (int i = 0; i < nlanes; i++)
 		lanes[i].slots = &slots[i * options.vendors];
 
@@ -481,6 +547,9 @@ print_help(void)
 		 "  --vendors N          at most N vendors race for an order (default: 10)\n"
 		 "  --at-once N          race for N orders at the same time (default: 1)\n"
 		 "  --rollback-every N   in every N-th order, the first winner rolls back\n"
+		 "  --how HOW            make calls in autocommit (default), a block, a\n"
+		 "                       savepoint, or a prepared transaction\n"
+		 "  --history FILE       append a line for each call, see check_history\n"
 		 "  --seed N             draws the order of the calls as another run with N did\n"
 		 "  --progress           show how far it is, on standard error\n"
 		 "  --summary            print totals, one key=value a line\n"
@@ -520,6 +589,15 @@ parse_isolation(const char *argument)
 	die("unknown isolation level \"%s\"", argument);
 }
 
+static How
+parse_how(const char *argument)
+{
+	for (int i = 0; i < (int) (sizeof(how_names) / sizeof(how_names[0])); i++)
+		if (strcmp(argument, how_names[i]) == 0)
+			return (How) i;
+	die("unknown way to call \"%s\"", argument);
+}
+
 static void
 parse_options(int argc, char **argv)
 {
@@ -530,6 +608,8 @@ parse_options(int argc, char **argv)
 		{"vendors", required_argument, NULL, 'v'},
 		{"at-once", required_argument, NULL, 'a'},
 		{"rollback-every", required_argument, NULL, 'r'},
+		{"how", required_argument, NULL, 'w'},
+		{"history", required_argument, NULL, 'H'},
 		{"seed", required_argument, NULL, 's'},
 		{"progress", no_argument, NULL, 'p'},
 		{"summary", no_argument, NULL, 'S'},
@@ -561,6 +641,14 @@ parse_options(int argc, char **argv)
 				break;
 			case 'r':
 				options.rollback_every = parse_count(known[index].name, optarg);
+				break;
+			case 'w':
+				options.how = parse_how(optarg);
+				break;
+			case 'H':
+				options.history = fopen(optarg, "a");
+				if (options.history == NULL)
+					die("%s: %s", optarg, strerror(errno));
 				break;
 			case 's':
 				srandom(parse_count(known[index].name, optarg));
@@ -595,6 +683,8 @@ main(int argc, char **argv)
 	PQfinish(conn);
 
 	run_races();
+	if (options.history != NULL && fclose(options.history) != 0)
+		die("cannot write the history: %s", strerror(errno));
 	if (options.summary || options.order_id == NULL)
 		print_summary();
 

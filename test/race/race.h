@@ -12,6 +12,7 @@
 #define RACE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <libpq-fe.h>
 
@@ -33,6 +34,7 @@ typedef struct Caller
 	bool		undone;			/* it won, and rolled back */
 	double		sent;			/* ms */
 	double		wait;			/* ms */
+	double		ended;			/* ms: its transaction */
 	int			arrival;		/* its answer was the n-th to arrive */
 } Caller;
 
@@ -65,6 +67,7 @@ extern bool has_won(const Caller *caller);
 extern void report_error(const Order *order, const Caller *caller,
 						 const PGresult *result);
 extern void count_race(const Order *order);
+extern void write_history(FILE *file, const Order *order);
 extern void print_race(Order *order);
 extern void show_progress(int norders, double elapsed);
 extern void print_summary(void);

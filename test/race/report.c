@@ -86,6 +86,30 @@ report_error(const Order *order, const Caller *caller, const PGresult *result)
 }
 
 /*
+ * Writes a line for each call of a finished race, for check_history: order, vendor,
+ * when it was sent, answered and ended (ms), what it was answered (or the SQLSTATE), the
+ * winner it was told, and how its transaction ended.
+ */
+void
+write_history(FILE *file, const Order *order)
+{
+	for (int i = 0; i < order->ncallers; i++)
+	{
+		const Caller *caller = &order->callers[i];
+		const char *winner = told_winner(caller);
+
+		fprintf(file, "%s\t%s\t%.6f\t%.6f\t%.6f\t%s\t%s\t%s\n",
+				order->order_id, caller->vendor_id, caller->sent,
+				caller->sent + caller->wait, caller->ended,
+				caller->sqlstate[0] != '\0' ? caller->sqlstate :
+				PQgetvalue(caller->answer, 0, ANSWER_REASON),
+				winner != NULL ? winner : "",
+				caller->undone ? "ROLLED_BACK" :
+				caller->sqlstate[0] != '\0' ? "FAILED" : "COMMITTED");
+	}
+}
+
+/*
  * Adds a finished race to the totals.
  */
 void
