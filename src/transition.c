@@ -126,6 +126,10 @@ vr_advance(VrRouting *routing, TimestampTz live, TimestampTz now)
 void
 vr_advance_if_declined(VrRouting *routing, TimestampTz now)
 {
+	/* An order whose time is over gets no other wave; it expires when it is due. */
+	if (now >= routing->expires_at)
+		return;
+
 	/* An ACCEPT on record can still win, whatever the time. */
 	if (vr_responses_deadline(vr_responses_read(routing), NULL, DT_NOBEGIN) == 0)
 		vr_advance(routing, 0, now);
