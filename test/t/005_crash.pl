@@ -23,7 +23,7 @@ use VendorRouting;
 my $rounds = full(5, 60);
 my $vendors = 10;
 my $step = 300;    # orders to be won in a round before the server is killed
-my $orders = 600 * $rounds;
+my $orders = full(600, 2500) * $rounds;
 my $acknowledged = 0;    # answers that callers got
 
 my $node = new_node('crash', conf => 'synchronous_commit = on');
@@ -44,10 +44,15 @@ sub ask
 sub start_vendors
 {
 	my ($first) = @_;
+	my $last = $orders;
 	my @vendors;
 	my $open = ask("SELECT coalesce(min(substr(order_id, 7)::integer), $orders)"
 		  . " FROM vendor_routing.routings WHERE status = 'PENDING'");
-	$first //= $open > 100 ? $open - 100 : 1;
+	if (!defined $first)
+	{
+		$first = $open > 100 ? $open - 100 : 1;
+		$last = $first + 5000 if $first + 5000 < $last;
+	}
 
 	foreach my $vendor (1 .. $vendors)
 	{
@@ -58,7 +63,7 @@ sub start_vendors
 			map {
 				"SELECT 'order-$_', 'vendor-$vendor', accepted, locked_vendor_id"
 				  . " FROM vr_accept(vr_routing_id('order-$_'), 'vendor-$vendor');\n"
-			} $first .. $orders);
+			} $first .. $last);
 		push @vendors,
 		  IPC::Run::start(
 			[
