@@ -4,12 +4,15 @@
  *		vr_broadcast: offers an order to the best vendors.  vr_broadcast_many: so
  *		many orders at once.
  *
+ * An order that has no routing is started: whom to invite is decided, and then the
+ * rows are written, those of many orders by one statement for each table.
+ *
  * Locking: the lock of the routing, until the new row is there: from then on
  * others wait for the transaction that made it.  Many orders are taken by the ids
  * of their routings, so that two who broadcast the same ones do not wait for each
  * other in a circle.
  *
- * Memory: many orders need no more than one, but for what is returned.
+ * Memory: many orders need no more than MAX_STARTS, but for what is returned.
  *
  * Errors: VR002 where nobody is eligible for the one order; nothing is written
  * then.
@@ -34,6 +37,7 @@
 #include "broadcast.h"
 #include "clock.h"
 #include "eligibility.h"
+#include "event.h"
 #include "ids.h"
 #include "json.h"
 #include "lock.h"
@@ -65,15 +69,22 @@ typedef struct Invitation
 	bool		or_nobody;		/* it is no error if nobody is eligible */
 } Invitation;
 
-/* What came of it. */
-typedef struct Broadcast
+/* Most orders that are written together, and whose locks are held meanwhile. */
+#define MAX_STARTS 100
+
+/* The broadcast of one order, and what came of it. */
+typedef struct Start
 {
-	const text *order_id;
-	pg_uuid_t	routing_id;
-	bool		routed;			/* false: there is no routing, nobody is eligible */
-	bool		created;		/* this call has made it */
+	int			number;			/* of many */
+	VrPlan		plan;
+	Invitation	invitation;
+	VrRouting	routing;		/* with its id; the rest once it is known */
+	TimestampTz now;
 	List	   *invited;
-} Broadcast;
+	bool		to_write;		/* it has no routing yet; its lock is held */
+	bool		routed;			/* false: there is none, nobody is eligible */
+	bool		created;		/* this call has made it */
+} Start;
 
 static VrOrder
 order_from_args(FunctionCallInfo fcinfo)
@@ -162,23 +173,16 @@ choose_named(VrRouting *routing, VrPlan *plan, ArrayType *vendors, TimestampTz n
 }
 
 /*
- * Makes the routing of an order that has none, and offers it.  Returns who was
- * invited, or NIL where there is one after all, or nobody is eligible and that is
- * no error.  The caller holds the lock of the routing.
+ * Decides whom to invite to an order that has no routing: nobody, where nobody is
+ * eligible and that is no error.  The caller holds the lock of the routing.
  */
-static List *
-start(const pg_uuid_t *routing_id, VrPlan *plan, const Invitation *invitation)
+static void
+choose(Start *start)
 {
-	TimestampTz now = vr_now();
-	VrRouting	routing = {
-		.routing_id = *routing_id,
-		.order_id = (text *) plan->order.order_id,
-		.round = 1,
-		.wave = 1,
-		.expires_at = vr_order_deadline(now, now)
-	};
+	VrPlan	   *plan = &start->plan;
+	const Invitation *invitation = &start->invitation;
+	VrRouting  *routing = &start->routing;
 	VrGateCounts counts;
-	List	   *candidates;
 
 	if (plan->order.retailer_id == NULL)
 		ereport(ERROR,
@@ -191,18 +195,147 @@ start(const pg_uuid_t *routing_id, VrPlan *plan, const Invitation *invitation)
 	if (plan->confirm_within == NULL)
 		plan->confirm_within = default_confirm_within();
 
-	candidates = (invitation->vendors != NULL) ?
-		choose_named(&routing, plan, invitation->vendors, now) :
-		vr_wave_choose(&routing, plan, 1, NIL, now, &counts);
-	if (candidates == NIL && invitation->or_nobody)
-		return NIL;
-	if (candidates == NIL)
+	start->now = vr_now();
+	routing->order_id = (text *) plan->order.order_id;
+	routing->round = 1;
+	routing->wave = 1;
+	routing->expires_at = vr_order_deadline(start->now, start->now);
+	start->invited = (invitation->vendors != NULL) ?
+		choose_named(routing, plan, invitation->vendors, start->now) :
+		vr_wave_choose(routing, plan, 1, NIL, start->now, &counts);
+	if (start->invited == NIL && !invitation->or_nobody)
 		vr_nobody_eligible(&plan->order, &counts);
+}
 
-	if (!vr_routing_insert(&routing, plan, now))
-		return NIL;
-	vr_wave_offer(&routing, plan, candidates, 0, now);
-	return candidates;
+/*
+ * Looks for the routing of an order.  Where there is none, and nobody is making one,
+ * it is to be written, if somebody can be invited; its lock is held then.
+ */
+static void
+prepare(Start *start)
+{
+	const pg_uuid_t *routing_id = &start->routing.routing_id;
+	VrRouting	routing;
+
+	while (!vr_routing_find(routing_id, &routing))
+	{
+		bool		being_made;
+
+		(void) vr_order_require_offerable(&start->plan.order);
+		vr_lock_routing(routing_id);
+		being_made = vr_routing_exists(routing_id);
+		if (!being_made)
+		{
+			choose(start);
+			start->to_write = (start->invited != NIL);
+		}
+		if (start->to_write)
+			return;
+		vr_unlock_routing(routing_id);
+		if (!being_made)
+			return;
+		/* wait for whoever is making it, but without the lock */
+	}
+}
+
+/*
+ * Writes the routings that have been prepared, offers them, and gives their locks
+ * back.
+ */
+static void
+write_prepared(Start *starts, int n)
+{
+	VrRows		routings = {0};
+	VrRows		responses = {0};
+	VrRows		events = {0};
+	pg_uuid_t  *made;
+	int			nmade;
+	int			i_made = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (starts[i].to_write)
+			vr_routing_add(&routings, &starts[i].routing, &starts[i].plan,
+						   starts[i].now);
+	}
+	if (routings.n == 0)
+		return;
+
+	made = vr_routings_write(&routings, &nmade);
+	for (int i = 0; i < n; i++)
+	{
+		Start	   *start = &starts[i];
+
+		if (!start->to_write || i_made == nmade ||
+			memcmp(&made[i_made], &start->routing.routing_id, UUID_LEN) != 0)
+			continue;
+		i_made++;
+		start->created = true;
+		vr_wave_add(&responses, &events, &start->routing, &start->plan,
+					start->invited, 0, start->now);
+	}
+	vr_responses_write(&responses);
+	vr_events_write(&events);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (starts[i].to_write)
+			vr_unlock_routing(&starts[i].routing.routing_id);
+	}
+}
+
+/*
+ * Reads the routing that an order has now, and who is invited if that was decided
+ * before.
+ */
+static void
+finish(Start *start)
+{
+	const pg_uuid_t routing_id = start->routing.routing_id;
+
+	start->routed = true;
+	if (!start->created && start->invitation.or_nobody)
+		start->routed = vr_routing_find(&routing_id, &start->routing);
+	else
+		vr_routing_read(&routing_id, &start->routing);
+	start->routing.moved = start->created;
+	if (start->routed && !start->created)
+		start->invited = vr_vendors_invited(&start->routing);
+}
+
+/*
+ * Offers these orders, unless they have a routing already; each has its plan, its
+ * invitation and the id of its routing.  context, where it is not NULL, is told
+ * which one an error is about.
+ *
+ * An order has one routing, whoever broadcasts it, how often and when: after the
+ * first time the same routing is found, and nothing is changed.
+ */
+static void
+broadcast(Start *starts, int n, ErrorContextCallback *context)
+{
+	VrSpi		spi;
+
+	vr_spi_begin(&spi);
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (context != NULL)
+			context->arg = &starts[i].number;
+		prepare(&starts[i]);
+	}
+	if (context != NULL)
+		context->arg = NULL;
+	write_prepared(starts, n);
+	for (int i = 0; i < n; i++)
+		finish(&starts[i]);
+	vr_spi_end(&spi);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (starts[i].routed)
+			vr_order_follow(&starts[i].routing);
+	}
 }
 
 /*
@@ -213,78 +346,28 @@ start(const pg_uuid_t *routing_id, VrPlan *plan, const Invitation *invitation)
 bool
 vr_broadcast_order(const VrOrder *order, const text *policy)
 {
-	pg_uuid_t  *routing_id = vr_make_routing_id(order->order_id);
-	VrPlan		plan = {
-		.order = *order,
-		.waves = vr_json_wave(vr_max_vendors, NIL)
+	Start		start = {
+		.plan = {.order = *order, .waves = vr_json_wave(vr_max_vendors, NIL)},
+		.invitation = {.policy = policy, .or_nobody = true},
+		.routing = {.routing_id = *vr_make_routing_id(order->order_id)}
 	};
-	Invitation	invitation = {.policy = policy, .or_nobody = true};
-	VrRouting	routing;
-	bool		offered;
 	VrSpi		spi;
 
 	vr_spi_begin(&spi);
-	vr_lock_routing(routing_id);
-	offered = (start(routing_id, &plan, &invitation) != NIL);
-	vr_unlock_routing(routing_id);
-	if (offered)
+	vr_lock_routing(&start.routing.routing_id);
+	choose(&start);
+	start.to_write = (start.invited != NIL);
+	if (start.to_write)
 	{
-		vr_routing_read(routing_id, &routing);
-		routing.moved = true;
+		write_prepared(&start, 1);
+		finish(&start);
 	}
-	vr_spi_end(&spi);
-	if (offered)
-		vr_order_follow(&routing);
-	return offered;
-}
-
-/*
- * Offers an order, unless it has a routing already.
- *
- * An order has one routing, whoever broadcasts it, how often and when: after the
- * first time the same routing is found, and nothing is changed.
- */
-static Broadcast
-broadcast(VrPlan *plan, const Invitation *invitation)
-{
-	Broadcast	done = {.order_id = plan->order.order_id, .routed = true};
-	VrRouting	routing;
-	VrSpi		spi;
-
-	done.routing_id = *vr_make_routing_id(plan->order.order_id);
-
-	vr_spi_begin(&spi);
-	while (!vr_routing_find(&done.routing_id, &routing))
-	{
-		bool		being_made;
-
-		(void) vr_order_require_offerable(&plan->order);
-		vr_lock_routing(&done.routing_id);
-		being_made = vr_routing_exists(&done.routing_id);
-		if (!being_made)
-		{
-			done.invited = start(&done.routing_id, plan, invitation);
-			done.created = (done.invited != NIL);
-		}
-		vr_unlock_routing(&done.routing_id);
-		if (!being_made)
-			break;
-		/* wait for whoever is making it, but without the lock */
-	}
-	if (!done.created && invitation->or_nobody)
-		done.routed = vr_routing_find(&done.routing_id, &routing);
 	else
-		vr_routing_read(&done.routing_id, &routing);
-	if (done.routed && !done.created)
-		done.invited = vr_vendors_invited(&routing);
+		vr_unlock_routing(&start.routing.routing_id);
 	vr_spi_end(&spi);
-
-	if (done.routed)
-	{
-		routing.moved = done.created;
-		vr_order_follow(&routing);
-	}
-	return done;
+	if (start.created)
+		vr_order_follow(&start.routing);
+	return start.created;
 }
 
 /*
@@ -303,19 +386,18 @@ vr_broadcast(PG_FUNCTION_ARGS)
 			{"created", BOOLOID}
 		}
 	};
-	VrPlan		plan;
-	Invitation	invitation;
-	Broadcast	done;
+	Start		start = {0};
 
 	vr_require_writable("vr_broadcast()");
-	plan_from_args(fcinfo, &plan, &invitation);
-	done = broadcast(&plan, &invitation);
+	plan_from_args(fcinfo, &start.plan, &start.invitation);
+	start.routing.routing_id = *vr_make_routing_id(start.plan.order.order_id);
+	broadcast(&start, 1, NULL);
 
 	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
-		vr_param_ptr(&done.routing_id),
-		vr_param(Int32GetDatum(list_length(done.invited))),
-		vr_param_ptr(vr_json_candidates(done.invited)),
-		vr_param(BoolGetDatum(done.created))
+		vr_param_ptr(&start.routing.routing_id),
+		vr_param(Int32GetDatum(list_length(start.invited))),
+		vr_param_ptr(vr_json_candidates(start.invited)),
+		vr_param(BoolGetDatum(start.created))
 	}));
 }
 
@@ -345,10 +427,12 @@ compare_numbers(const void *a, const void *b)
 	return ((const Entry *) a)->number - ((const Entry *) b)->number;
 }
 
+/* Which order; of several that are written together, none in particular. */
 static void
 add_number_to_error(void *arg)
 {
-	errcontext("order %d of vr_broadcast_many", *(int *) arg);
+	if (arg != NULL)
+		errcontext("order %d of vr_broadcast_many", *(int *) arg);
 }
 
 static void
@@ -441,25 +525,53 @@ fill_args(FunctionCallInfo args, const Entry *entry)
 }
 
 /*
- * Offers one of many orders.
+ * Offers some of many orders.
  */
 static void
-broadcast_entry(Entry *entry)
+broadcast_entries(Entry *entries, int n, VrTurns *turns, ErrorContextCallback *context)
 {
-	LOCAL_FCINFO(args, lengthof(arguments));
-	VrPlan		plan;
-	Invitation	invitation;
-	Broadcast	done;
+	Start	   *starts = palloc0(n * sizeof(Start));
 
-	fill_args(args, entry);
-	plan_from_args(args, &plan, &invitation);
-	invitation.or_nobody = true;
-	done = broadcast(&plan, &invitation);
+	for (int i = 0; i < n; i++)
+	{
+		LOCAL_FCINFO(args, lengthof(arguments));
 
-	entry->row[0] = entry->args[0].value;
-	entry->nulls[1] = !done.routed;
-	entry->row[2] = Int32GetDatum(list_length(done.invited));
-	entry->row[3] = BoolGetDatum(done.created);
+		starts[i].number = entries[i].number;
+		context->arg = &starts[i].number;
+		fill_args(args, &entries[i]);
+		plan_from_args(args, &starts[i].plan, &starts[i].invitation);
+		starts[i].plan.turns = turns;
+		starts[i].invitation.or_nobody = true;
+		starts[i].routing.routing_id = entries[i].routing_id;
+	}
+	broadcast(starts, n, context);
+	for (int i = 0; i < n; i++)
+	{
+		entries[i].row[0] = entries[i].args[0].value;
+		entries[i].nulls[1] = !starts[i].routed;
+		entries[i].row[2] = Int32GetDatum(list_length(starts[i].invited));
+		entries[i].row[3] = BoolGetDatum(starts[i].created);
+	}
+}
+
+/*
+ * How many of the entries from the first on can be written together: those of
+ * different orders.  Orders of an attached table are written one by one, since what
+ * is written to the application's row follows the routing.
+ */
+static int
+count_together(const Entry *entries, int n)
+{
+	VrAttachment attachment;
+	int			together = 1;
+
+	if (vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
+		return 1;
+	while (together < Min(n, MAX_STARTS) &&
+		   memcmp(&entries[together - 1].routing_id, &entries[together].routing_id,
+				  UUID_LEN) != 0)
+		together++;
+	return together;
 }
 
 /*
@@ -472,13 +584,15 @@ vr_broadcast_many(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext one = AllocSetContextCreate(caller, "vr_broadcast_many",
-											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext some = AllocSetContextCreate(caller, "vr_broadcast_many",
+											   ALLOCSET_DEFAULT_SIZES);
+	VrTurns    *turns = vr_turns_begin();
 	ErrorContextCallback context = {.callback = add_number_to_error};
 	Jsonb	   *orders;
 	LOCAL_FCINFO(args, lengthof(arguments));
 	Entry	   *entries;
 	int			n;
+	int			together;
 	VrSpi		spi;
 
 	vr_require_writable("vr_broadcast_many()");
@@ -502,14 +616,13 @@ vr_broadcast_many(PG_FUNCTION_ARGS)
 		entries[i].routing_id = *vr_make_routing_id(vr_arg_id(args, 0, "order_id"));
 	}
 	qsort(entries, n, sizeof(Entry), compare_routing_ids);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i += together)
 	{
-		CHECK_FOR_INTERRUPTS();
-		context.arg = &entries[i].number;
-		MemoryContextSwitchTo(one);
-		broadcast_entry(&entries[i]);
+		together = count_together(&entries[i], n - i);
+		MemoryContextSwitchTo(some);
+		broadcast_entries(&entries[i], together, turns, &context);
 		MemoryContextSwitchTo(caller);
-		MemoryContextReset(one);
+		MemoryContextReset(some);
 	}
 	error_context_stack = context.previous;
 

@@ -21,36 +21,54 @@
 #include "catalog.h"
 #include "newest.h"
 #include "response.h"
+#include "rows.h"
 #include "spi.h"
 
-/*
- * Tells these vendors, who have not been told.
- */
+/* Vendors to be told, and what they are told. */
+typedef struct Telling
+{
+	const VrRouting *routing;
+	const text *reason;
+	TimestampTz now;
+	const text *winner;			/* is not told; NULL: there is none */
+	List	   *told;			/* have been told already */
+	VrRows		rows;
+} Telling;
+
 static void
-tell(const VrRouting *routing, const List *vendor_ids, const char *reason,
-	 TimestampTz now)
+add(Telling *telling, Datum vendor_id)
+{
+	NullableDatum columns[] = {
+		vr_param_ptr(&telling->routing->routing_id),
+		vr_param(Int32GetDatum(telling->routing->round)),
+		vr_param(vendor_id),
+		vr_param_ptr(telling->reason),
+		vr_param(TimestampTzGetDatum(telling->now))
+	};
+
+	vr_rows_add(&telling->rows, "cancellations", columns, lengthof(columns));
+}
+
+/*
+ * Tells those who were added.  Returns how many.
+ */
+static int
+tell(Telling *telling)
 {
 	static const VrStatement insert = {
 		"INSERT INTO vendor_routing.cancellations"
 		" (routing_id, round, vendor_id, reason, created_at, sent_at, confirmed_at)"
-		" SELECT $1, $2, pg_catalog.unnest($3), $4, $5,"
-		"  NULL::pg_catalog.timestamptz, NULL::pg_catalog.timestamptz",
-		5, {UUIDOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID}
+		" SELECT routing_id, round, vendor_id, reason, created_at, sent_at, confirmed_at"
+		" FROM " VR_ROWS
 	};
-	NullableDatum params[] = {
-		vr_param_ptr(&routing->routing_id),
-		vr_param(Int32GetDatum(routing->round)),
-		vr_param_texts(vendor_ids),
-		vr_param_ptr(cstring_to_text(reason)),
-		vr_param(TimestampTzGetDatum(now))
-	};
+	int			n = telling->rows.n;
 
-	if (vendor_ids != NIL)
-		vr_spi_write_exactly(&insert, params, list_length(vendor_ids));
+	vr_rows_insert_all(&telling->rows, &insert);
+	return n;
 }
 
 static void
-take_vendor_id(TupleTableSlot *slot, void *arg)
+take_told(TupleTableSlot *slot, void *arg)
 {
 	List	  **vendor_ids = arg;
 	bool		isnull;
@@ -76,9 +94,21 @@ told_vendor_ids(const VrRouting *routing)
 	Relation	table = vr_open_table("cancellations");
 	List	   *vendor_ids = NIL;
 
-	vr_newest_rows(table, lengthof(key), key, take_vendor_id, &vendor_ids);
+	vr_newest_rows(table, lengthof(key), key, take_told, &vendor_ids);
 	table_close(table, NoLock);
 	return vendor_ids;
+}
+
+static void
+add_invited(TupleTableSlot *slot, void *arg)
+{
+	Telling    *telling = arg;
+	bool		isnull;
+	Datum		vendor_id = slot_getattr(slot, Anum_response_vendor_id, &isnull);
+
+	if (!vr_text_eq(DatumGetTextPP(vendor_id), telling->winner) &&
+		!vr_text_in(DatumGetTextPP(vendor_id), telling->told))
+		add(telling, vendor_id);
 }
 
 /*
@@ -89,23 +119,17 @@ int
 vr_cancellations_insert(const VrRouting *routing, const char *reason,
 						TimestampTz now)
 {
-	const text *winner = (routing->status == VR_LOCKED ||
-						  routing->status == VR_COMPLETED) ?
-		routing->locked_vendor_id : NULL;
-	List	   *told = told_vendor_ids(routing);
-	List	   *others = NIL;
-	List	   *vendor_ids = vr_responses_vendor_ids(routing);
-	ListCell   *cell;
+	Telling		telling = {
+		.routing = routing,
+		.reason = cstring_to_text(reason),
+		.now = now,
+		.winner = (routing->status == VR_LOCKED || routing->status == VR_COMPLETED) ?
+			routing->locked_vendor_id : NULL,
+		.told = told_vendor_ids(routing)
+	};
 
-	foreach(cell, vendor_ids)
-	{
-		const text *vendor_id = lfirst(cell);
-
-		if (!vr_text_eq(vendor_id, winner) && !vr_text_in(vendor_id, told))
-			others = lappend(others, lfirst(cell));
-	}
-	tell(routing, others, reason, now);
-	return list_length(others);
+	vr_responses_visit(routing, add_invited, &telling);
+	return tell(&telling);
 }
 
 /*
@@ -115,7 +139,14 @@ void
 vr_cancellation_insert(const VrRouting *routing, const text *vendor_id,
 					   const char *reason, TimestampTz now)
 {
-	tell(routing, list_make1((void *) vendor_id), reason, now);
+	Telling		telling = {
+		.routing = routing,
+		.reason = cstring_to_text(reason),
+		.now = now
+	};
+
+	add(&telling, PointerGetDatum(vendor_id));
+	(void) tell(&telling);
 }
 
 /* A vendor, and what there is to find out. */

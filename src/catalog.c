@@ -22,7 +22,9 @@
 #include "catalog/pg_extension.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "catalog.h"
 
@@ -75,17 +77,58 @@ missing(const char *name)
 }
 
 /*
- * The storage schema is fixed.  Names are looked up each time (two cache
- * probes): an OID kept would be stale after DROP and CREATE EXTENSION.
+ * The object ids of our tables and indexes, as they were found by name; forgotten
+ * whenever any relation or schema is made, changed or dropped, by whomever.
+ */
+static struct
+{
+	const char *name;
+	Oid			relid;
+}			known[16];
+static int	nknown = 0;
+
+static void
+forget(Datum arg, int cacheid, uint32 hash)
+{
+	nknown = 0;
+}
+
+static void
+remember(const char *name, Oid relid)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(RELOID, forget, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget, (Datum) 0);
+		registered = true;
+	}
+	if (nknown < lengthof(known))
+	{
+		known[nknown].name = name;
+		known[nknown].relid = relid;
+		nknown++;
+	}
+}
+
+/*
+ * The storage schema is fixed.  name is a constant.
  */
 static Oid
 own_relid(const char *name)
 {
-	Oid			relid = get_relname_relid(name,
-										  get_namespace_oid("vendor_routing", false));
+	Oid			relid;
 
+	for (int i = 0; i < nknown; i++)
+	{
+		if (strcmp(known[i].name, name) == 0)
+			return known[i].relid;
+	}
+	relid = get_relname_relid(name, get_namespace_oid("vendor_routing", false));
 	if (!OidIsValid(relid))
 		missing(name);
+	remember(name, relid);
 	return relid;
 }
 

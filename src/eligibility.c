@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/snapmgr.h"
@@ -255,11 +256,73 @@ read_listed(const VrQuestion *question, MemoryContext per_vendor,
 }
 
 /*
+ * The turns of a call that makes many orders: offers that it has not written yet,
+ * and what was read of other vendors.
+ */
+struct VrTurns
+{
+	HTAB	   *vendors;
+};
+
+typedef struct Turn
+{
+	char		vendor_id[VR_MAX_ID_LENGTH + 1];	/* hash key */
+	TimestampTz last_offered;
+} Turn;
+
+/*
+ * Nobody has had a turn; lives in the current context.
+ */
+VrTurns *
+vr_turns_begin(void)
+{
+	HASHCTL		ctl = {
+		.keysize = sizeof(((Turn *) NULL)->vendor_id),
+		.entrysize = sizeof(Turn),
+		.hcxt = CurrentMemoryContext
+	};
+	VrTurns    *turns = palloc(sizeof(VrTurns));
+
+	turns->vendors = hash_create("vendor_routing turns", 64, &ctl,
+								 HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	return turns;
+}
+
+/*
+ * The turn of a vendor; *found says whether there is one already.
+ */
+static Turn *
+turn_of(VrTurns *turns, const text *vendor_id, bool *found)
+{
+	char		key[VR_MAX_ID_LENGTH + 1];
+
+	text_to_cstring_buffer(vendor_id, key, sizeof(key));
+	return hash_search(turns->vendors, key, HASH_ENTER, found);
+}
+
+/*
+ * These are offered an order now.
+ */
+static void
+take_turns(VrTurns *turns, const List *candidates, TimestampTz now)
+{
+	ListCell   *cell;
+
+	foreach(cell, candidates)
+	{
+		bool		found;
+
+		turn_of(turns, ((VrCandidate *) lfirst(cell))->vendor_id,
+				&found)->last_offered = now;
+	}
+}
+
+/*
  * Fills in when each candidate that shares its score with a neighbour was last
  * offered an order.
  */
 static void
-read_last_offered(List *candidates)
+read_last_offered(List *candidates, VrTurns *turns)
 {
 	Relation	responses = vr_open_table("responses");
 	Relation	by_vendor = vr_open_index("responses_vendor_id_expires_at_idx");
@@ -269,12 +332,19 @@ read_last_offered(List *candidates)
 	for (int i = 0; i <= last; i++)
 	{
 		VrCandidate *candidate = list_nth(candidates, i);
+		Turn	   *turn = NULL;
+		bool		found = false;
 
-		if ((i > 0 && compare_scores(list_nth(candidates, i - 1), candidate) == 0) ||
-			(i < last && compare_scores(candidate, list_nth(candidates, i + 1)) == 0))
-			candidate->last_offered =
-				vr_responses_last_offered(responses, by_vendor,
-										  candidate->vendor_id, slot);
+		if (!(i > 0 && compare_scores(list_nth(candidates, i - 1), candidate) == 0) &&
+			!(i < last && compare_scores(candidate, list_nth(candidates, i + 1)) == 0))
+			continue;
+		if (turns != NULL)
+			turn = turn_of(turns, candidate->vendor_id, &found);
+		candidate->last_offered = found ? turn->last_offered :
+			vr_responses_last_offered(responses, by_vendor,
+									  candidate->vendor_id, slot);
+		if (turn != NULL)
+			turn->last_offered = candidate->last_offered;
 	}
 
 	ExecDropSingleTupleTableSlot(slot);
@@ -333,10 +403,12 @@ vr_vendors_select(const VrQuestion *question, VrGateCounts *counts)
 		read_listed(question, per_vendor, counts);
 	MemoryContextDelete(per_vendor);
 
-	read_last_offered(candidates);
+	read_last_offered(candidates, question->turns);
 	list_sort(candidates, compare_candidates);
 	candidates = distinct(list_truncate(candidates, question->wave->vendors));
 	list_sort(candidates, compare_candidates);
+	if (question->turns != NULL)
+		take_turns(question->turns, candidates, question->now);
 	return candidates;
 }
 

@@ -27,6 +27,7 @@ typedef struct VrCandidate
 	int			position;		/* decides where that is equal too */
 } VrCandidate;
 
+extern VrTurns *vr_turns_begin(void);
 extern List *vr_vendors_select(const VrQuestion *question, VrGateCounts *counts);
 extern List *vr_vendors_invited(const VrRouting *routing);
 extern void vr_vendor_candidate(const text *vendor_id, VrCandidate *candidate);

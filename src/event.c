@@ -14,7 +14,6 @@
  */
 #include "postgres.h"
 
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "event.h"
@@ -22,22 +21,45 @@
 #include "spi.h"
 
 /*
- * An array parameter with a null wherever a pointer is NULL.
+ * Adds events of one routing that happen at the same time, in this order, to what
+ * vr_events_write is to write.
  */
-static NullableDatum
-array_param(const void **elements, int n, Oid type, int16 length, char align)
+void
+vr_events_add(VrRows *rows, const VrRouting *routing, TimestampTz now,
+			  const VrEvent *events, int nevents)
 {
-	Datum	   *values = palloc(n * sizeof(Datum));
-	bool	   *nulls = palloc(n * sizeof(bool));
-	int			lower_bound = 1;
-
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < nevents; i++)
 	{
-		values[i] = PointerGetDatum(elements[i]);
-		nulls[i] = (elements[i] == NULL);
+		NullableDatum columns[] = {
+			vr_param_ptr(&routing->routing_id),
+			vr_param_ptr(vr_make_event_id()),
+			vr_param_ptr(routing->order_id),
+			vr_param_ptr(cstring_to_text(events[i].event_type)),
+			vr_param_ptr(events[i].vendor_id),
+			vr_param_ptr(events[i].payload),
+			vr_param(TimestampTzGetDatum(now))
+		};
+
+		vr_rows_add(rows, "events", columns, lengthof(columns));
 	}
-	return vr_param_ptr(construct_md_array(values, nulls, 1, &n, &lower_bound,
-										   type, length, false, align));
+}
+
+/*
+ * Writes what was added.
+ */
+void
+vr_events_write(VrRows *rows)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.events"
+		" (routing_id, event_id, order_id, event_type, vendor_id, payload,"
+		"  occurred_at)"
+		" SELECT routing_id, event_id, order_id, event_type, vendor_id, payload,"
+		"  occurred_at"
+		" FROM " VR_ROWS
+	};
+
+	vr_rows_insert_all(rows, &insert);
 }
 
 /*
@@ -47,36 +69,10 @@ void
 vr_events_insert(const VrRouting *routing, TimestampTz now,
 				 const VrEvent *events, int nevents)
 {
-	static const VrStatement insert = {
-		"INSERT INTO vendor_routing.events"
-		" (routing_id, event_id, order_id, event_type, vendor_id, payload,"
-		"  occurred_at)"
-		" SELECT $1, pg_catalog.unnest($4), $2, pg_catalog.unnest($5),"
-		"  pg_catalog.unnest($6), pg_catalog.unnest($7), $3",
-		7, {UUIDOID, TEXTOID, TIMESTAMPTZOID, UUIDARRAYOID, TEXTARRAYOID,
-		TEXTARRAYOID, JSONBARRAYOID}
-	};
-	const void **ids = palloc(nevents * sizeof(void *));
-	const void **types = palloc(nevents * sizeof(void *));
-	const void **vendors = palloc(nevents * sizeof(void *));
-	const void **payloads = palloc(nevents * sizeof(void *));
-	NullableDatum params[7];
+	VrRows		rows = {0};
 
-	for (int i = 0; i < nevents; i++)
-	{
-		ids[i] = vr_make_event_id();
-		types[i] = cstring_to_text(events[i].event_type);
-		vendors[i] = events[i].vendor_id;
-		payloads[i] = events[i].payload;
-	}
-	params[0] = vr_param_ptr(&routing->routing_id);
-	params[1] = vr_param_ptr(routing->order_id);
-	params[2] = vr_param(TimestampTzGetDatum(now));
-	params[3] = array_param(ids, nevents, UUIDOID, UUID_LEN, TYPALIGN_CHAR);
-	params[4] = array_param(types, nevents, TEXTOID, -1, TYPALIGN_INT);
-	params[5] = array_param(vendors, nevents, TEXTOID, -1, TYPALIGN_INT);
-	params[6] = array_param(payloads, nevents, JSONBOID, -1, TYPALIGN_INT);
-	vr_spi_write_exactly(&insert, params, nevents);
+	vr_events_add(&rows, routing, now, events, nevents);
+	vr_events_write(&rows);
 }
 
 /*

@@ -52,6 +52,9 @@ typedef struct VrEvent
 	const Jsonb *payload;		/* NULL: none */
 } VrEvent;
 
+extern void vr_events_add(VrRows *rows, const VrRouting *routing, TimestampTz now,
+						  const VrEvent *events, int nevents);
+extern void vr_events_write(VrRows *rows);
 extern void vr_events_insert(const VrRouting *routing, TimestampTz now,
 							 const VrEvent *events, int nevents);
 extern void vr_event_insert(const VrRouting *routing, TimestampTz now,

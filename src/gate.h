@@ -72,6 +72,7 @@ typedef struct VrQuestion
 	const List *offered;		/* vendor ids: have an offer already */
 	const List *blocked;		/* vendor ids: not for this retailer; or */
 	const text *retailer_id;	/* whose blocklist is to be asked now */
+	VrTurns    *turns;			/* of the call that makes many orders; or NULL */
 	TimestampTz now;
 } VrQuestion;
 

@@ -17,7 +17,8 @@
  * on purpose: neither the losers of a race nor the winners of different races
  * may conflict with each other.
  *
- * Memory: slots live in the current context; the caller drops them.
+ * Memory: slots live in the current context and keep their page pinned; the
+ * caller takes what it needs, and drops them.
  *
  * IDENTIFICATION
  *	  src/newest.c
@@ -176,19 +177,14 @@ dirty_fetch(Relation table, int nkeys, const NullableDatum *key,
 
 	InitDirtySnapshot(dirty);
 	found = fetch_at_last_place(table, nkeys, key, &dirty, slot);
-	if (found)
-		ExecMaterializeSlot(slot);
-	else
+	if (!found)
 	{
 		Relation	index = index_open(vr_primary_key_index(table), AccessShareLock);
 		IndexScanDesc scan = begin_scan(table, index, &dirty, nkeys, key);
 
 		found = index_getnext_slot(scan, ForwardScanDirection, slot);
 		if (found)
-		{
-			ExecMaterializeSlot(slot);
 			*last_place(table) = slot->tts_tid;
-		}
 		index_endscan(scan);
 		index_close(index, NoLock);
 	}
@@ -216,12 +212,15 @@ vr_newest_row(Relation table, int nkeys, const NullableDatum *key,
 
 	while (dirty_fetch(table, nkeys, key, slot, &writer))
 	{
+		ItemPointerData tid = slot->tts_tid;
+
 		if (!TransactionIdIsValid(writer))
 			return slot;
 		*changing = true;
 		if (!wait)
 			return slot;
-		XactLockTableWait(writer, table, &slot->tts_tid, XLTW_Update);
+		ExecClearTuple(slot);	/* no page is pinned while we wait */
+		XactLockTableWait(writer, table, &tid, XLTW_Update);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	return NULL;
@@ -267,6 +266,7 @@ vr_lock_row(Relation table, TupleTableSlot *slot, bool wait)
 	TM_FailureData failure;
 	TM_Result	result;
 
+	ExecClearTuple(slot);
 	result = table_tuple_lock(table, &tid, GetLatestSnapshot(), slot,
 							  GetCurrentCommandId(false),
 							  LockTupleNoKeyExclusive,
@@ -274,37 +274,39 @@ vr_lock_row(Relation table, TupleTableSlot *slot, bool wait)
 							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
 	if (result == TM_WouldBlock)
 		return VR_ROW_BUSY;
-	if (result != TM_Ok)
-		return VR_ROW_GONE;
-	ExecMaterializeSlot(slot);
-	return VR_ROW_LOCKED;
+	return result == TM_Ok ? VR_ROW_LOCKED : VR_ROW_GONE;
 }
 
 /*
  * All rows whose primary key starts with this key, as committed or our own;
  * handed to take(), which copies what it needs.  Where somebody is changing one
- * of the rows, it may come twice.
+ * of the rows, it may come twice.  Returns how many there were.
  */
-void
+int
 vr_newest_rows(Relation table, int nkeys, const NullableDatum *key,
 			   void (*take) (TupleTableSlot *slot, void *arg), void *arg)
 {
 	Relation	index;
 	TupleTableSlot *slot;
 	IndexScanDesc scan;
+	int			n = 0;
 
 	/* Some tables are not used by everybody. */
 	if (RelationGetNumberOfBlocks(table) == 0)
-		return;
+		return 0;
 
 	index = index_open(vr_primary_key_index(table), AccessShareLock);
 	slot = table_slot_create(table, NULL);
 	scan = begin_scan(table, index, SnapshotSelf, nkeys, key);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
 		take(slot, arg);
+		n++;
+	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);
+	return n;
 }
 
 /*
@@ -318,8 +320,6 @@ vr_newest_last(Relation table, Relation index, Datum value, TupleTableSlot *slot
 	IndexScanDesc scan = begin_scan(table, index, SnapshotSelf, 1, &key);
 	bool		found = index_getnext_slot(scan, BackwardScanDirection, slot);
 
-	if (found)
-		ExecMaterializeSlot(slot);
 	index_endscan(scan);
 	return found;
 }

@@ -32,7 +32,7 @@ extern TupleTableSlot *vr_proven_row(Relation table, const VrStatement *by_key,
 									 const NullableDatum *key,
 									 bool wait, bool *changing);
 extern VrRowLock vr_lock_row(Relation table, TupleTableSlot *slot, bool wait);
-extern void vr_newest_rows(Relation table, int nkeys, const NullableDatum *key,
+extern int	vr_newest_rows(Relation table, int nkeys, const NullableDatum *key,
 						   void (*take) (TupleTableSlot *slot, void *arg),
 						   void *arg);
 extern bool vr_newest_time_after(const char *table, const char *index,

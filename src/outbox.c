@@ -33,6 +33,7 @@
 #include "newest.h"
 #include "outbox.h"
 #include "routing.h"
+#include "rows.h"
 #include "settings.h"
 #include "spi.h"
 
@@ -48,21 +49,29 @@ vr_wake_senders(void)
 }
 
 /*
- * Somebody may have to be told something of this routing.  The caller holds its lock
- * or has just made it.
+ * Somebody may have to be told something of these routings.  The caller holds their
+ * locks.
  */
 void
-vr_outbox_add(const pg_uuid_t *routing_id)
+vr_outbox_add(const pg_uuid_t *routing_ids, int n)
 {
 	static const VrStatement insert = {
-		"INSERT INTO vendor_routing.outbox (routing_id)"
-		" VALUES ($1)"
-		" ON CONFLICT (routing_id) DO NOTHING",
-		1, {UUIDOID}
+		"INSERT INTO vendor_routing.outbox (routing_id, version)"
+		" SELECT routing_id, version FROM " VR_ROWS
+		" ON CONFLICT (routing_id) DO NOTHING"
 	};
-	NullableDatum params[] = {vr_param_ptr(routing_id)};
+	VrRows		rows = {0};
 
-	(void) vr_spi_write(&insert, params);
+	for (int i = 0; i < n; i++)
+	{
+		NullableDatum columns[] = {
+			vr_param_ptr(&routing_ids[i]),
+			vr_param(Int32GetDatum(0))
+		};
+
+		vr_rows_add(&rows, "outbox", columns, lengthof(columns));
+	}
+	(void) vr_rows_insert(&rows, &insert);
 }
 
 /*

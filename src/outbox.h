@@ -25,7 +25,7 @@ typedef struct VrOutboxBatch
 	bool		open[VR_OUTBOX_BATCH];	/* will be changed by an accept */
 } VrOutboxBatch;
 
-extern void vr_outbox_add(const pg_uuid_t *routing_id);
+extern void vr_outbox_add(const pg_uuid_t *routing_ids, int n);
 extern bool vr_outbox_is_free(const pg_uuid_t *routing_id);
 extern void vr_outbox_lock_changed(VrOutboxBatch *changed);
 extern int	vr_outbox_settle(const VrOutboxBatch *changed);

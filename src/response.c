@@ -31,6 +31,7 @@
 #include "newest.h"
 #include "order.h"
 #include "response.h"
+#include "rows.h"
 #include "spi.h"
 
 /* In the order of VrAnswer; no answer is NULL. */
@@ -175,9 +176,9 @@ compare_ranks(const ListCell *a, const ListCell *b)
  * routing, so nobody is changing these rows; read directly, as vr_newest_row
  * does and for the same reasons.
  */
-static void
-read_round(const VrRouting *routing,
-		   void (*take) (TupleTableSlot *slot, void *arg), List **taken)
+void
+vr_responses_visit(const VrRouting *routing,
+				   void (*visit) (TupleTableSlot *slot, void *arg), void *arg)
 {
 	static const VrStatement select = {
 		"SELECT " ALL_COLUMNS
@@ -191,8 +192,7 @@ read_round(const VrRouting *routing,
 	};
 	Relation	table = vr_open_table("responses");
 
-	vr_newest_rows(table, lengthof(key), key, take, taken);
-	if (*taken == NIL)
+	if (vr_newest_rows(table, lengthof(key), key, visit, arg) == 0)
 	{
 		uint64		n = vr_spi_read(&select, key);
 		TupleTableSlot *slot = table_slot_create(table, NULL);
@@ -200,7 +200,7 @@ read_round(const VrRouting *routing,
 		for (uint64 i = 0; i < n; i++)
 		{
 			vr_spi_copy_row(i, slot);
-			take(slot, taken);
+			visit(slot, arg);
 		}
 		ExecDropSingleTupleTableSlot(slot);
 	}
@@ -216,7 +216,7 @@ vr_responses_read(const VrRouting *routing)
 {
 	List	   *responses = NIL;
 
-	read_round(routing, take_response, &responses);
+	vr_responses_visit(routing, take_response, &responses);
 	list_sort(responses, compare_ranks);
 	return responses;
 }
@@ -241,7 +241,7 @@ vr_responses_vendor_ids(const VrRouting *routing)
 {
 	List	   *vendor_ids = NIL;
 
-	read_round(routing, take_vendor_id, &vendor_ids);
+	vr_responses_visit(routing, take_vendor_id, &vendor_ids);
 	return vendor_ids;
 }
 
@@ -282,6 +282,49 @@ vr_responses_deadline(const List *responses, const Interval *ttl, TimestampTz no
 }
 
 /*
+ * Adds an offer to each of the candidates, ranked as they come, after noffered
+ * others, to what vr_responses_write is to write.
+ */
+void
+vr_responses_add(VrRows *rows, const VrRouting *routing, const List *candidates,
+				 int noffered, TimestampTz now, TimestampTz expires_at)
+{
+	ListCell   *cell;
+
+	foreach(cell, candidates)
+	{
+		const VrCandidate *candidate = lfirst(cell);
+		int			rank = noffered + 1 + foreach_current_index(cell);
+		NullableDatum columns[] = {
+			vr_param_ptr(&routing->routing_id),
+			vr_param(Int32GetDatum(routing->round)),
+			vr_param_ptr(candidate->vendor_id),
+			vr_param_ptr(candidate->score),
+			vr_param(Int32GetDatum(rank)),
+			vr_param(Int32GetDatum(routing->wave)),
+			vr_param(TimestampTzGetDatum(now)),
+			vr_param(TimestampTzGetDatum(expires_at))
+		};
+
+		vr_rows_add(rows, "responses", columns, lengthof(columns));
+	}
+}
+
+/*
+ * Makes the offers that were added.
+ */
+void
+vr_responses_write(VrRows *rows)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.responses (" ALL_COLUMNS ")"
+		" SELECT " ALL_COLUMNS " FROM " VR_ROWS
+	};
+
+	vr_rows_insert_all(rows, &insert);
+}
+
+/*
  * Makes an offer to each of the candidates, ranked as they come, after noffered
  * others.
  */
@@ -289,38 +332,10 @@ void
 vr_responses_insert(const VrRouting *routing, const List *candidates,
 					int noffered, TimestampTz now, TimestampTz expires_at)
 {
-	static const VrStatement insert = {
-		"INSERT INTO vendor_routing.responses"
-		" (routing_id, round, wave, vendor_id, score, rank, offered_at, expires_at)"
-		" SELECT $1, $2, $3, pg_catalog.unnest($4), pg_catalog.unnest($5),"
-		"  pg_catalog.generate_series($8, $9), $6, $7",
-		9, {UUIDOID, INT4OID, INT4OID, TEXTARRAYOID, NUMERICARRAYOID,
-		TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID}
-	};
-	int			n = list_length(candidates);
-	Datum	   *ids = palloc(n * sizeof(Datum));
-	Datum	   *scores = palloc(n * sizeof(Datum));
-	NullableDatum params[9];
+	VrRows		rows = {0};
 
-	for (int i = 0; i < n; i++)
-	{
-		VrCandidate *candidate = list_nth(candidates, i);
-
-		ids[i] = PointerGetDatum(candidate->vendor_id);
-		scores[i] = NumericGetDatum(candidate->score);
-	}
-	params[0] = vr_param_ptr(&routing->routing_id);
-	params[1] = vr_param(Int32GetDatum(routing->round));
-	params[2] = vr_param(Int32GetDatum(routing->wave));
-	params[3] = vr_param_ptr(construct_array(ids, n, TEXTOID,
-											 -1, false, TYPALIGN_INT));
-	params[4] = vr_param_ptr(construct_array(scores, n, NUMERICOID,
-											 -1, false, TYPALIGN_INT));
-	params[5] = vr_param(TimestampTzGetDatum(now));
-	params[6] = vr_param(TimestampTzGetDatum(expires_at));
-	params[7] = vr_param(Int32GetDatum(noffered + 1));
-	params[8] = vr_param(Int32GetDatum(noffered + n));
-	vr_spi_write_exactly(&insert, params, n);
+	vr_responses_add(&rows, routing, candidates, noffered, now, expires_at);
+	vr_responses_write(&rows);
 }
 
 /*

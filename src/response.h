@@ -77,6 +77,9 @@ extern bool vr_is_decline_code(const text *name);
 pg_noreturn extern void vr_not_invited(const text *vendor_id);
 extern void vr_response_read(const VrRouting *routing, const text *vendor_id,
 							 VrResponse *response);
+extern void vr_responses_visit(const VrRouting *routing,
+							   void (*visit) (TupleTableSlot *slot, void *arg),
+							   void *arg);
 extern List *vr_responses_read(const VrRouting *routing);
 extern List *vr_responses_vendor_ids(const VrRouting *routing);
 extern TimestampTz vr_responses_last_offered(Relation table, Relation by_vendor,
@@ -88,6 +91,10 @@ extern bool vr_response_is_due(const VrResponse *response, const Interval *ttl,
 extern TimestampTz vr_responses_deadline(const List *responses,
 										 const Interval *ttl, TimestampTz now);
 
+extern void vr_responses_add(VrRows *rows, const VrRouting *routing,
+							 const List *candidates, int noffered,
+							 TimestampTz now, TimestampTz expires_at);
+extern void vr_responses_write(VrRows *rows);
 extern void vr_responses_insert(const VrRouting *routing,
 								const List *candidates, int noffered,
 								TimestampTz now, TimestampTz expires_at);

@@ -146,6 +146,8 @@ fill(VrRouting *routing, const Datum *values, const bool *nulls)
 	routing->next_wave_at =
 		time_or_zero(values, nulls, Anum_routing_next_wave_at);
 	routing->releases = DatumGetInt32(values[Anum_routing_releases - 1]);
+	routing->confirm_within =
+		copy_interval(values, nulls, Anum_routing_confirm_within);
 	routing->confirm_by = time_or_zero(values, nulls, Anum_routing_confirm_by);
 	routing->confirmed_at =
 		time_or_zero(values, nulls, Anum_routing_confirmed_at);
@@ -287,13 +289,8 @@ vr_routing_unknown(const pg_uuid_t *routing_id)
 			 errhint("An order that has been broadcast has the routing vr_routing_id(order_id).")));
 }
 
-/* All columns of a routing, in their order. */
 static const VrStatement by_key = {
-	"SELECT routing_id, order_id, retailer_id, product, amount, latitude,"
-	" longitude, payload, status, round, wave, locked_vendor_id,"
-	" locked_at, version, next_deadline, expires_at, created_at, updated_at,"
-	" waves, offer_ttl, next_wave_at, excluded_vendor_ids, releases,"
-	" confirm_within, confirm_by, confirmed_at, outcome"
+	"SELECT " VR_ROUTING_COLUMNS
 	" FROM vendor_routing.routings"
 	" WHERE routing_id = $1",
 	1, {UUIDOID}

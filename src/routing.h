@@ -21,6 +21,7 @@
 
 #include "compat.h"
 #include "geo.h"
+#include "rows.h"
 #include "trigger.h"
 
 /* Columns of vendor_routing.routings that are read (21_routings.sql). */
@@ -54,6 +55,14 @@ enum
 	Anum_routing_outcome = 27
 };
 
+/* All of them, in their order. */
+#define VR_ROUTING_COLUMNS \
+	"routing_id, order_id, retailer_id, product, amount, latitude, longitude," \
+	" payload, status, round, wave, locked_vendor_id, locked_at, version," \
+	" next_deadline, expires_at, created_at, updated_at, waves, offer_ttl," \
+	" next_wave_at, excluded_vendor_ids, releases, confirm_within, confirm_by," \
+	" confirmed_at, outcome"
+
 typedef enum VrStatus
 {
 	VR_PENDING,					/* open: the next accept wins */
@@ -81,6 +90,7 @@ typedef struct VrRouting
 	TimestampTz created_at;
 	TimestampTz next_wave_at;	/* 0: none */
 	int			releases;
+	const Interval *confirm_within; /* NULL: a winner need not confirm */
 	TimestampTz confirm_by;		/* 0: need not be confirmed */
 	TimestampTz confirmed_at;	/* 0: is not */
 	text	   *outcome;		/* NULL: not completed */
@@ -101,6 +111,9 @@ typedef struct VrOrder
 	const Jsonb *payload;		/* NULL: none */
 } VrOrder;
 
+/* When vendors were last offered an order, going by what one call has made. */
+typedef struct VrTurns VrTurns;
+
 /* What an order was started with, and keeps. */
 typedef struct VrPlan
 {
@@ -109,6 +122,7 @@ typedef struct VrPlan
 	const Interval *offer_ttl;	/* NULL: the setting */
 	const Interval *confirm_within; /* NULL: need not be confirmed */
 	List	   *excluded;		/* vendor ids that are not invited */
+	VrTurns    *turns;			/* NULL: all offers made so far are written */
 } VrPlan;
 
 extern const char *vr_status_name(VrStatus status);
@@ -127,8 +141,9 @@ extern bool vr_routing_try_lock_row(VrRouting *routing);
 extern void vr_routing_read_plan(const VrRouting *routing, VrPlan *plan);
 extern bool vr_routings_next_due(TimestampTz now, TimestampTz *when);
 
-extern bool vr_routing_insert(const VrRouting *routing, const VrPlan *plan,
-							  TimestampTz now);
+extern void vr_routing_add(VrRows *rows, const VrRouting *routing,
+						   const VrPlan *plan, TimestampTz now);
+extern pg_uuid_t *vr_routings_write(VrRows *rows, int *n);
 extern bool vr_routing_lock_in(VrRouting *routing, const text *vendor_id,
 							   TimestampTz now);
 extern void vr_routing_set_status(VrRouting *routing, VrStatus status,

@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "clock.h"
 #include "outbox.h"
 #include "routing.h"
 #include "spi.h"
@@ -35,28 +36,20 @@
 
 /*
  * Runs such an update, and brings place and version up to date.  Fills in the
- * first three parameters.  Returns false where the row is not as it was read.
+ * first three parameters.
  */
-static bool
-try_update(VrRouting *routing, const VrRowStatement *update, NullableDatum *params)
+static void
+update_routing(VrRouting *routing, const VrRowStatement *update,
+			   NullableDatum *params)
 {
 	params[0] = vr_param_tid(&routing->tid);
 	params[1] = vr_param_ptr(&routing->routing_id);
 	params[2] = vr_param(Int32GetDatum(routing->version));
 	if (vr_spi_write_row(update, params) != 1)
-		return false;
+		vr_spi_not_written();
 	if (ItemPointerIsValid(&routing->tid))
 		routing->tid = *(ItemPointer) DatumGetPointer(vr_spi_value(0, 1).value);
 	routing->version = DatumGetInt32(vr_spi_value(0, 2).value);
-	return true;
-}
-
-static void
-update_routing(VrRouting *routing, const VrRowStatement *update,
-			   NullableDatum *params)
-{
-	if (!try_update(routing, update, params))
-		vr_spi_not_written();
 }
 
 /*
@@ -67,31 +60,19 @@ static void
 tell(const VrRouting *routing)
 {
 	if (routing->status != VR_PENDING && routing->status != VR_EXHAUSTED)
-		vr_outbox_add(&routing->routing_id);
+		vr_outbox_add(&routing->routing_id, 1);
 	vr_wake_senders();
 }
 
 /*
- * Makes the routing of an order.  Returns false where there is one already that
- * was not seen (see vr_proven_row).
+ * Adds the routing of an order that has none to what vr_routings_write is to write.
  */
-bool
-vr_routing_insert(const VrRouting *routing, const VrPlan *plan, TimestampTz now)
+void
+vr_routing_add(VrRows *rows, const VrRouting *routing, const VrPlan *plan,
+			   TimestampTz now)
 {
-	static const VrStatement insert = {
-		"INSERT INTO vendor_routing.routings"
-		" (routing_id, order_id, retailer_id, product, amount, latitude,"
-		"  longitude, payload, next_deadline, expires_at, created_at, updated_at,"
-		"  waves, offer_ttl, next_wave_at, wave, confirm_within)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11,"
-		"  $12, $13, $14, $15, $16)"
-		" ON CONFLICT (routing_id) DO NOTHING",
-		16, {UUIDOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, FLOAT8OID,
-		FLOAT8OID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-		JSONBOID, INTERVALOID, TIMESTAMPTZOID, INT4OID, INTERVALOID}
-	};
 	const VrOrder *order = &plan->order;
-	NullableDatum params[] = {
+	NullableDatum columns[] = {
 		vr_param_ptr(&routing->routing_id),
 		vr_param_ptr(order->order_id),
 		vr_param_ptr(order->retailer_id),
@@ -100,21 +81,51 @@ vr_routing_insert(const VrRouting *routing, const VrPlan *plan, TimestampTz now)
 		{Float8GetDatum(order->place.latitude), !order->has_place},
 		{Float8GetDatum(order->place.longitude), !order->has_place},
 		vr_param_ptr(order->payload),
+		vr_param_ptr(cstring_to_text(vr_status_name(VR_PENDING))),
+		vr_param(Int32GetDatum(routing->round)),
+		vr_param(Int32GetDatum(routing->wave)),
+		vr_param_ptr(NULL),
+		vr_param_time(0),
+		vr_param(Int32GetDatum(1)),
 		vr_param(TimestampTzGetDatum(routing->next_deadline)),
 		vr_param(TimestampTzGetDatum(routing->expires_at)),
+		vr_param(TimestampTzGetDatum(now)),
 		vr_param(TimestampTzGetDatum(now)),
 		vr_param_ptr(plan->waves),
 		vr_param_ptr(plan->offer_ttl),
 		vr_param_time(routing->next_wave_at),
-		vr_param(Int32GetDatum(routing->wave)),
+		vr_param_ptr(NULL),
+		vr_param(Int32GetDatum(routing->releases)),
 		vr_param_ptr(plan->confirm_within)
 	};
 
-	if (vr_spi_write(&insert, params) != 1)
-		return false;
-	vr_outbox_add(&routing->routing_id);
+	StaticAssertStmt(lengthof(columns) == Anum_routing_confirm_within,
+					 "columns in the order of the table");
+	vr_rows_add(rows, "routings", columns, lengthof(columns));
+}
+
+/*
+ * Makes the routings that were added, but those of orders that have one already
+ * that was not seen (see vr_proven_row).  Returns the ids of those made, in the order
+ * in which they were added; *n says how many.
+ */
+pg_uuid_t *
+vr_routings_write(VrRows *rows, int *n)
+{
+	static const VrStatement insert = {
+		"INSERT INTO vendor_routing.routings (" VR_ROUTING_COLUMNS ")"
+		" SELECT " VR_ROUTING_COLUMNS " FROM " VR_ROWS
+		" ON CONFLICT (routing_id) DO NOTHING"
+		" RETURNING routing_id"
+	};
+	pg_uuid_t  *made = palloc(rows->n * sizeof(pg_uuid_t));
+
+	*n = (int) vr_rows_insert(rows, &insert);
+	for (int i = 0; i < *n; i++)
+		made[i] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
+	vr_outbox_add(made, *n);
 	vr_wake_senders();
-	return true;
+	return made;
 }
 
 /*
@@ -130,27 +141,37 @@ vr_routing_lock_in(VrRouting *routing, const text *vendor_id, TimestampTz now)
 	static const VrRowStatement compare_and_set = VR_ROW_STATEMENT(
 		"UPDATE vendor_routing.routings"
 		" SET status = 'LOCKED', locked_vendor_id = $4, locked_at = $5,"
-		"     confirm_by = $5 + confirm_within,"
-		"     next_deadline = coalesce($5 + confirm_within, next_deadline),"
-		"     version = version + 1, updated_at = $5",
+		"     updated_at = $5, version = $6, confirm_by = $7, next_deadline = $8",
 		"routing_id = $2 AND version = $3"
-		" AND status = $6 AND locked_vendor_id IS NULL"
-		" RETURNING ctid, version",
-		6, UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID, TEXTOID);
+		" AND status = $9 AND locked_vendor_id IS NULL",
+		9, UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID,
+		TIMESTAMPTZOID, TEXTOID);
+	TimestampTz confirm_by = (routing->confirm_within == NULL) ? 0 :
+		vr_add_interval(now, routing->confirm_within);
+	TimestampTz next_deadline = (confirm_by == 0) ? routing->next_deadline : confirm_by;
 	NullableDatum params[] = {
-		{0}, {0}, {0},
+		vr_param_tid(&routing->tid),
+		vr_param_ptr(&routing->routing_id),
+		vr_param(Int32GetDatum(routing->version)),
 		vr_param_ptr(vendor_id),
 		vr_param(TimestampTzGetDatum(now)),
+		vr_param(Int32GetDatum(routing->version + 1)),
+		vr_param_time(confirm_by),
+		vr_param_time(next_deadline),
 		vr_param_ptr(cstring_to_text(vr_status_name(routing->status)))
 	};
 
 	Assert(vr_transition_allowed(routing->status, VR_LOCKED));
-	if (!try_update(routing, &compare_and_set, params))
+	if (vr_spi_write_row(&compare_and_set, params) != 1)
 		return false;
+	ItemPointerSetInvalid(&routing->tid);	/* to learn the new one takes RETURNING */
+	routing->version++;
 	routing->moved = true;
 	routing->status = VR_LOCKED;
 	routing->locked_vendor_id = (text *) vendor_id;
 	routing->locked_at = now;
+	routing->confirm_by = confirm_by;
+	routing->next_deadline = next_deadline;
 	vr_wake_senders();			/* an open routing is in the outbox */
 	return true;
 }

@@ -46,6 +46,7 @@
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/queryenvironment.h"
 #include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
@@ -259,6 +260,33 @@ vr_spi_write_exactly(const VrStatement *statement, const NullableDatum *params,
 {
 	if (vr_spi_write(statement, params) != nrows)
 		vr_spi_not_written();
+}
+
+/*
+ * As vr_spi_write, for a statement that reads these rows, under this name; they
+ * have the layout of a table.
+ */
+uint64
+vr_spi_write_rows(const VrStatement *statement, char *name, Relation layout,
+				  Tuplestorestate *rows)
+{
+	EphemeralNamedRelationData relation = {
+		.md = {
+			.name = name,
+			.reliddesc = RelationGetRelid(layout),
+			.enrtype = ENR_NAMED_TUPLESTORE,
+			.enrtuples = tuplestore_tuple_count(rows)
+		},
+		.reldata = rows
+	};
+	uint64		nrows;
+
+	if (SPI_register_relation(&relation) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "SPI_register_relation failed");
+	nrows = vr_spi_write(statement, NULL);
+	if (SPI_unregister_relation(name) != SPI_OK_REL_UNREGISTER)
+		elog(ERROR, "SPI_unregister_relation failed");
+	return nrows;
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
 #include "compat.h"
@@ -75,6 +76,8 @@ extern uint64 vr_spi_write_row(const VrRowStatement *statement,
 							   const NullableDatum *params);
 extern void vr_spi_write_exactly(const VrStatement *statement,
 								 const NullableDatum *params, uint64 nrows);
+extern uint64 vr_spi_write_rows(const VrStatement *statement, char *name,
+								Relation layout, Tuplestorestate *rows);
 pg_noreturn extern void vr_spi_not_written(void);
 extern uint64 vr_spi_write_unplanned(const char *sql, int nparams,
 									  const Oid *types, const NullableDatum *params);

@@ -322,6 +322,7 @@ vr_wave_choose(VrRouting *routing, const VrPlan *plan, int first,
 			.excluded = plan->excluded,
 			.offered = offered,
 			.blocked = blocked,
+			.turns = plan->turns,
 			.now = now
 		};
 		List	   *candidates = vr_vendors_select(&question, counts);
@@ -342,20 +343,39 @@ vr_wave_choose(VrRouting *routing, const VrPlan *plan, int first,
 }
 
 /*
- * Makes the offers of the routing's current wave.  noffered vendors have one in
- * this round already, and are ranked before these.
+ * Adds the offers of the routing's current wave, and the event, to what
+ * vr_responses_write and vr_events_write are to write.  noffered vendors have one
+ * in this round already, and are ranked before these.
+ */
+void
+vr_wave_add(VrRows *responses, VrRows *events, const VrRouting *routing,
+			const VrPlan *plan, const List *candidates, int noffered,
+			TimestampTz now)
+{
+	VrEvent		event = {
+		noffered == 0 ? VR_EVENT_BROADCAST : VR_EVENT_WAVE_OPENED,
+		NULL,
+		vr_json({"vendor_count", .number = list_length(candidates)},
+				{"round", .number = routing->round},
+				{"wave", .number = routing->wave})
+	};
+
+	vr_responses_add(responses, routing, candidates, noffered, now,
+					 vr_offer_deadline(now, plan->offer_ttl, routing->expires_at));
+	vr_events_add(events, routing, now, &event, 1);
+}
+
+/*
+ * Makes the offers of the routing's current wave.
  */
 void
 vr_wave_offer(const VrRouting *routing, const VrPlan *plan,
 			  const List *candidates, int noffered, TimestampTz now)
 {
-	vr_responses_insert(routing, candidates, noffered, now,
-						vr_offer_deadline(now, plan->offer_ttl,
-										  routing->expires_at));
-	vr_event_insert(routing, now,
-					noffered == 0 ? VR_EVENT_BROADCAST : VR_EVENT_WAVE_OPENED,
-					NULL,
-					vr_json({"vendor_count", .number = list_length(candidates)},
-							{"round", .number = routing->round},
-							{"wave", .number = routing->wave}));
+	VrRows		responses = {0};
+	VrRows		events = {0};
+
+	vr_wave_add(&responses, &events, routing, plan, candidates, noffered, now);
+	vr_responses_write(&responses);
+	vr_events_write(&events);
 }
