@@ -123,7 +123,7 @@ vr_send_cancellations(PG_FUNCTION_ARGS)
 							text_to_cstring(routing.order_id)),
 					 errdetail("Its status is %s.", vr_status_name(routing.status))));
 	}
-	vr_cancellations_insert(&routing, reason, vr_now());
+	vr_cancellations_insert(&routing, false, reason, vr_now());
 	count = vr_cancellations_count(&routing);
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);

@@ -113,10 +113,11 @@ add_invited(TupleTableSlot *slot, void *arg)
 
 /*
  * Tells every vendor invited in the current round who has not been told yet,
- * but the one that has the order.  Returns how many those are.
+ * but the one that has the order.  Returns how many those are.  Of a round that was
+ * open until now, nobody has been told.
  */
 int
-vr_cancellations_insert(const VrRouting *routing, const char *reason,
+vr_cancellations_insert(const VrRouting *routing, bool was_open, const char *reason,
 						TimestampTz now)
 {
 	Telling		telling = {
@@ -125,7 +126,7 @@ vr_cancellations_insert(const VrRouting *routing, const char *reason,
 		.now = now,
 		.winner = (routing->status == VR_LOCKED || routing->status == VR_COMPLETED) ?
 			routing->locked_vendor_id : NULL,
-		.told = told_vendor_ids(routing)
+		.told = was_open ? NIL : told_vendor_ids(routing)
 	};
 
 	vr_responses_visit(routing, add_invited, &telling);

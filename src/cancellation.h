@@ -38,8 +38,8 @@ typedef struct VrCancelled
 	int			non_responders; /* had not */
 } VrCancelled;
 
-extern int	vr_cancellations_insert(const VrRouting *routing, const char *reason,
-									TimestampTz now);
+extern int	vr_cancellations_insert(const VrRouting *routing, bool was_open,
+									const char *reason, TimestampTz now);
 extern void vr_cancellation_insert(const VrRouting *routing, const text *vendor_id,
 								   const char *reason, TimestampTz now);
 extern bool vr_cancellation_lost_order(const VrRouting *routing,

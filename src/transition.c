@@ -59,7 +59,7 @@ vr_award(VrRouting *routing, const VrEvent *win, const text *reason,
 		!vr_response_record(routing, win->vendor_id, response, VR_ACCEPT,
 							&details, now))
 		vr_spi_not_written();
-	cancelled = vr_cancellations_insert(routing, VR_CANCELLED_OTHER_WON, now);
+	cancelled = vr_cancellations_insert(routing, true, VR_CANCELLED_OTHER_WON, now);
 	events[1].payload = vr_json({"cancelled_count", .number = cancelled});
 	vr_events_insert(routing, now, events, lengthof(events));
 	vr_vendor_count_orders(win->vendor_id, vendor_tid, 1);
@@ -142,7 +142,7 @@ void
 vr_expire(VrRouting *routing, TimestampTz now)
 {
 	vr_routing_set_status(routing, VR_EXPIRED, now);
-	vr_cancellations_insert(routing, VR_CANCELLED_EXPIRY, now);
+	vr_cancellations_insert(routing, true, VR_CANCELLED_EXPIRY, now);
 	vr_event_insert(routing, now, VR_EVENT_EXPIRED, NULL, NULL);
 }
 
@@ -158,7 +158,7 @@ vr_withdraw(VrRouting *routing, const text *reason, TimestampTz now)
 	int			cancelled;
 
 	vr_routing_set_status(routing, VR_CANCELLED, now);
-	cancelled = vr_cancellations_insert(routing, VR_CANCELLED_ORDER, now);
+	cancelled = vr_cancellations_insert(routing, false, VR_CANCELLED_ORDER, now);
 	if (winner != NULL)
 	{
 		VrVendorLock lock = {.wait = true};

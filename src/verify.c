@@ -9,7 +9,7 @@
  * each statement that writes to it, which was two thirds of the work of an accept
  * (doc/design.md has the figures).  The same rules in C, in triggers, cost next to
  * nothing.  The triggers fire ENABLE ALWAYS: by the name "verify", after most
- * other BEFORE triggers of an INSERT, and after an UPDATE.
+ * other BEFORE triggers; and after an UPDATE, but of vendors.
  *
  * As in a CHECK constraint, a rule about a column that is NULL holds.
  *
@@ -623,8 +623,8 @@ verify(Relation relation, const VrRow *row)
 }
 
 /*
- * BEFORE INSERT and AFTER UPDATE FOR EACH ROW: refuses a row that breaks a rule of
- * its table.
+ * BEFORE INSERT, AFTER UPDATE, BEFORE UPDATE ON vendors FOR EACH ROW: refuses a row
+ * that breaks a rule of its table.
  */
 Datum
 vr_verify_row(PG_FUNCTION_ARGS)

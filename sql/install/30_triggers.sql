@@ -125,7 +125,8 @@ COMMENT ON TRIGGER guard_truncate ON vendor_routing.cancellations IS
 ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER guard_delete;
 ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER guard_truncate;
 
--- What a row must be like.  AFTER UPDATE, since a BEFORE trigger locks the row first.
+-- What a row must be like.  AFTER UPDATE, since a BEFORE trigger locks the row first;
+-- but BEFORE it on vendors, whose row is locked already whoever counts its orders.
 CREATE TRIGGER verify
 	BEFORE INSERT ON vendor_routing.routings
 	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
@@ -151,7 +152,7 @@ COMMENT ON TRIGGER verify ON vendor_routing.events IS
 	'Refuses what no row may be';
 ALTER TABLE vendor_routing.events ENABLE ALWAYS TRIGGER verify;
 CREATE TRIGGER verify
-	BEFORE INSERT ON vendor_routing.vendors
+	BEFORE INSERT OR UPDATE ON vendor_routing.vendors
 	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
 COMMENT ON TRIGGER verify ON vendor_routing.vendors IS
 	'Refuses what no row may be';
@@ -168,12 +169,6 @@ CREATE TRIGGER verify_update
 COMMENT ON TRIGGER verify_update ON vendor_routing.cancellations IS
 	'Refuses what no row may be';
 ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER verify_update;
-CREATE TRIGGER verify_update
-	AFTER UPDATE ON vendor_routing.vendors
-	FOR EACH ROW EXECUTE FUNCTION vendor_routing.verify_row();
-COMMENT ON TRIGGER verify_update ON vendor_routing.vendors IS
-	'Refuses what no row may be';
-ALTER TABLE vendor_routing.vendors ENABLE ALWAYS TRIGGER verify_update;
 
 CREATE TRIGGER set_score
 	BEFORE INSERT OR UPDATE OF total_orders, completed_orders, average_rating, reliability_score, score
