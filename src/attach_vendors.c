@@ -244,18 +244,7 @@ write_rows(const Jsonb *rows, const List *columns)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
-			ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
-		{
-			error->detail = "A row of the attached table cannot be a vendor as it is.";
-			error->context = NULL;
-		}
-		ReThrowError(error);
+		vr_spi_rethrow_without_row(caller, "A row of the attached table cannot be a vendor as it is.");
 	}
 	PG_END_TRY();
 	vr_spi_end(&spi);

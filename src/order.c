@@ -847,6 +847,7 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 {
 	Oid			owner = place->table->rd_rel->relowner;
 	bool		trusted = superuser_arg(owner) || !superuser();
+	MemoryContext caller = CurrentMemoryContext;
 	const VrRouting *outer = following;
 	Update		update = {
 		.nparams = 1,
@@ -871,14 +872,16 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 	{
 		written = vr_spi_write_unplanned(update.sql.data, update.nparams, update.types,
 										 update.params);
+		following = outer;
+		if (!trusted)
+			fire_deferred_now();
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		following = outer;
+		vr_spi_rethrow_without_row(caller, "The row of an attached order cannot be as the extension would have it.");
 	}
 	PG_END_TRY();
-	if (!trusted)
-		fire_deferred_now();
 	vr_spi_end(&spi);
 	if (written != 1)
 		not_written(place);

@@ -81,6 +81,8 @@ extern uint64 vr_spi_write_rows(const VrStatement *statement, char *name,
 pg_noreturn extern void vr_spi_not_written(void);
 extern uint64 vr_spi_write_unplanned(const char *sql, int nparams,
 									  const Oid *types, const NullableDatum *params);
+pg_noreturn extern void vr_spi_rethrow_without_row(MemoryContext caller,
+												   const char *detail);
 extern void vr_spi_utility(const char *sql);
 extern uint64 vr_spi_read(const VrStatement *statement,
 						  const NullableDatum *params);
