@@ -391,6 +391,7 @@ vr_sync_orders(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	}
 
+	vr_require_after_row(trigger);
 	level = vr_begin_output();
 	mapping = vr_order_mapping_read(attachment.mapping, trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))

@@ -371,6 +371,7 @@ vr_sync_vendors(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	}
 
+	vr_require_after_row(trigger);
 	level = vr_begin_output();
 	fields = read_mapping(attachment.mapping, trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))

@@ -87,7 +87,7 @@ vr_set_score(PG_FUNCTION_ARGS)
 		Anum_vendor_total_orders, Anum_vendor_completed_orders,
 		Anum_vendor_average_rating, Anum_vendor_reliability_score
 	};
-	TriggerData *trigger = vr_trigger_data(fcinfo);
+	TriggerData *trigger = vr_own_trigger_data(fcinfo, "vendors");
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	VrRow		before;
 	VrRow		row;

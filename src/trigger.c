@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -43,6 +44,38 @@ vr_trigger_data(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function must be called as a trigger")));
 	return (TriggerData *) fcinfo->context;
+}
+
+/*
+ * The same for a function that reads a row by column number, which must be one of
+ * the table of ours that it is made for; NULL: whichever of ours.
+ */
+TriggerData *
+vr_own_trigger_data(FunctionCallInfo fcinfo, const char *table)
+{
+	TriggerData *trigger = vr_trigger_data(fcinfo);
+	Form_pg_class relation = trigger->tg_relation->rd_rel;
+
+	if (relation->relnamespace != get_namespace_oid("vendor_routing", false) ||
+		(table != NULL && strcmp(NameStr(relation->relname), table) != 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function is no trigger for table \"%s\"",
+						NameStr(relation->relname))));
+	return trigger;
+}
+
+/*
+ * Refuses to be a trigger that is fired before a row, or once for a statement.
+ */
+void
+vr_require_after_row(const TriggerData *trigger)
+{
+	if (!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function must be fired after each row")));
 }
 
 static void
@@ -87,7 +120,7 @@ vr_trigger_row(TriggerData *trigger, VrRow *before, VrRow *row)
 Datum
 vr_guard_vendors(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = vr_trigger_data(fcinfo);
+	TriggerData *trigger = vr_own_trigger_data(fcinfo, "vendors");
 	const text *vendor_id = NULL;	/* any */
 	bool		in_use;
 	VrSpi		spi;

@@ -629,7 +629,7 @@ verify(Relation relation, const VrRow *row)
 Datum
 vr_verify_row(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = vr_trigger_data(fcinfo);
+	TriggerData *trigger = vr_own_trigger_data(fcinfo, NULL);
 	VrRow		before;
 	VrRow		row;
 	HeapTuple	tuple = vr_trigger_row(trigger, &before, &row);
@@ -645,7 +645,7 @@ vr_verify_row(PG_FUNCTION_ARGS)
 Datum
 vr_guard_routings(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = vr_trigger_data(fcinfo);
+	TriggerData *trigger = vr_own_trigger_data(fcinfo, "routings");
 	VrRow		before;
 	VrRow		row;
 	HeapTuple	tuple = vr_trigger_row(trigger, &before, &row);
