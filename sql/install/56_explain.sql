@@ -6,7 +6,7 @@ CREATE FUNCTION @extschema@.vr_explain(
 	OUT found text,
 	OUT needed text)
 RETURNS SETOF record
-LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 15
+LANGUAGE c STABLE PARALLEL UNSAFE ROWS 15
 AS 'MODULE_PATHNAME', 'vr_explain';
 COMMENT ON FUNCTION @extschema@.vr_explain(text, text) IS
 	'Why a vendor is, or is not, offered an order: one row per gate, tested as the broadcast tests it, with what is in the tables now';

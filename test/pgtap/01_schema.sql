@@ -565,7 +565,7 @@ SELECT set_eq(
 		('vr_unblock', 'c', 'v', 'u', false),
 		('vr_set_policy', 'c', 'v', 'u', false),
 		('vr_drop_policy', 'c', 'v', 'u', false),
-		('vr_explain', 'c', 's', 'r', false),
+		('vr_explain', 'c', 's', 'u', false),
 		('vr_check', 'c', 'v', 'u', false),
 		('vr_attach_vendors', 'c', 'v', 'u', false),
 		('vr_detach_vendors', 'c', 'v', 'u', false),
