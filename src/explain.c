@@ -19,6 +19,7 @@
 #include "access/tableam.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
@@ -137,6 +138,8 @@ vr_explain(PG_FUNCTION_ARGS)
 	VrQuestion	question;
 	VrSpi		spi;
 
+	/* Its label says so, but that of a function around it may not. */
+	PreventCommandIfParallelMode("vr_explain()");
 	InitMaterializedSRF(fcinfo, 0);
 
 	vr_spi_begin(&spi);
