@@ -84,7 +84,7 @@ static struct
 {
 	const char *name;
 	Oid			relid;
-}			known[16];
+}			known[32];
 static int	nknown = 0;
 
 static void
@@ -130,6 +130,15 @@ own_relid(const char *name)
 		missing(name);
 	remember(name, relid);
 	return relid;
+}
+
+/*
+ * Is this the table of ours with this name?
+ */
+bool
+vr_is_own_table(Relation table, const char *name)
+{
+	return RelationGetRelid(table) == own_relid(name);
 }
 
 /*

@@ -13,6 +13,7 @@
 
 #include "utils/rel.h"
 
+extern bool vr_is_own_table(Relation table, const char *name);
 extern Relation vr_open_table(const char *name);
 extern Relation vr_open_index(const char *name);
 

@@ -19,13 +19,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
 #include "args.h"
+#include "catalog.h"
 #include "spi.h"
 #include "trigger.h"
 #include "vendor.h"
@@ -47,21 +47,28 @@ vr_trigger_data(FunctionCallInfo fcinfo)
 }
 
 /*
+ * Says that a function is a trigger of another table.
+ */
+void
+vr_refuse_table(Relation table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+			 errmsg("function is no trigger for table \"%s\"",
+					RelationGetRelationName(table))));
+}
+
+/*
  * The same for a function that reads a row by column number, which must be one of
- * the table of ours that it is made for; NULL: whichever of ours.
+ * the table of ours that it is made for.
  */
 TriggerData *
 vr_own_trigger_data(FunctionCallInfo fcinfo, const char *table)
 {
 	TriggerData *trigger = vr_trigger_data(fcinfo);
-	Form_pg_class relation = trigger->tg_relation->rd_rel;
 
-	if (relation->relnamespace != get_namespace_oid("vendor_routing", false) ||
-		(table != NULL && strcmp(NameStr(relation->relname), table) != 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function is no trigger for table \"%s\"",
-						NameStr(relation->relname))));
+	if (!vr_is_own_table(trigger->tg_relation, table))
+		vr_refuse_table(trigger->tg_relation);
 	return trigger;
 }
 

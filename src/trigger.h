@@ -30,6 +30,7 @@ extern HeapTuple vr_trigger_row(TriggerData *trigger, VrRow *before, VrRow *row)
 pg_noreturn extern void vr_refuse_change(Relation relation);
 extern TriggerData *vr_trigger_data(FunctionCallInfo fcinfo);
 extern void vr_require_after_row(const TriggerData *trigger);
+pg_noreturn extern void vr_refuse_table(Relation table);
 extern TriggerData *vr_own_trigger_data(FunctionCallInfo fcinfo, const char *table);
 
 #endif							/* VR_TRIGGER_H */

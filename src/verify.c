@@ -36,6 +36,7 @@
 
 #include "args.h"
 #include "cancellation.h"
+#include "catalog.h"
 #include "compat.h"
 #include "event.h"
 #include "geo.h"
@@ -599,10 +600,8 @@ verify(Relation relation, const VrRow *row)
 
 	while (table < lengthof(tables) && strcmp(tables[table].table, name) != 0)
 		table++;
-	if (table == lengthof(tables))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("there are no rules for table \"%s\"", name)));
+	if (table == lengthof(tables) || !vr_is_own_table(relation, tables[table].table))
+		vr_refuse_table(relation);
 	if (lacks_value(RelationGetDescr(relation), row))
 		return;
 	if (row->before != NULL && tables[table].keeps != NULL && !tables[table].keeps(row))
@@ -629,7 +628,7 @@ verify(Relation relation, const VrRow *row)
 Datum
 vr_verify_row(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = vr_own_trigger_data(fcinfo, NULL);
+	TriggerData *trigger = vr_trigger_data(fcinfo);
 	VrRow		before;
 	VrRow		row;
 	HeapTuple	tuple = vr_trigger_row(trigger, &before, &row);
