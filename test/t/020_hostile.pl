@@ -349,25 +349,6 @@ my $temporary = join ';', 'SET search_path = pg_catalog',
   'CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (false)', 'CREATE DOMAIN pg_temp.jsonb AS pg_catalog.jsonb CHECK (false)',
   'CREATE DOMAIN pg_temp.uuid AS pg_catalog.uuid CHECK (false)';
 
-$offset = -s $node->logfile;
-foreach my $place (
-	[ 'fresh', 'public', "CREATE EXTENSION vendor_routing SCHEMA public VERSION '$new'" ],
-	[ 'upgraded', 'public', "CREATE EXTENSION vendor_routing SCHEMA public; ALTER EXTENSION vendor_routing UPDATE TO '$new'" ],
-	# Where the path leads: it is mallory's, but what is in it is not.
-	[ 'theirs', 'trap', "CREATE EXTENSION vendor_routing; ALTER EXTENSION vendor_routing UPDATE TO '$new'" ],
-	[ 'odd', '"Odd; DROP SCHEMA trap; "', "CREATE SCHEMA \"Odd; DROP SCHEMA trap; \"; CREATE EXTENSION vendor_routing SCHEMA \"Odd; DROP SCHEMA trap; \"; ALTER EXTENSION vendor_routing UPDATE TO '$new'" ])
-{
-	my ($database, $schema, $how) = @$place;
-
-	$node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE traps");
-	$node->safe_psql($database, "$temporary; $path; $how");
-	is(not_ours($database), '', "$database: all of it belongs to who made it");
-	is(public_has($database), '', "$database: PUBLIC has nothing");
-	is( $node->safe_psql($database, "SELECT extversion, nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = extnamespace WHERE extname = 'vendor_routing'"),
-		"$new|" . $schema =~ s/"//gr, "$database: and is where it should be");
-}
-is(trapped($offset), '', 'no install and no update has run anything of mallory\'s');
-
 # What an update would make is there already.
 foreach my $made (
 	"SELECT trap.set('vr_new', 'text, jsonb', 'text', false, 'public')",
@@ -385,6 +366,25 @@ ALTER EXTENSION vendor_routing UPDATE TO '$new';
 SQL
 	like($errors, qr/ERROR:  (?:42723|42P07|55000): /, "an update does not take over: $made");
 }
+
+$offset = -s $node->logfile;
+foreach my $place (
+	[ 'adopted', 'public', "CREATE EXTENSION vendor_routing SCHEMA public VERSION '$new'" ],
+	[ 'upgraded', 'public', "CREATE EXTENSION vendor_routing SCHEMA public; ALTER EXTENSION vendor_routing UPDATE TO '$new'" ],
+	# Where the path leads: it is mallory's, but what is in it is not.
+	[ 'theirs', 'trap', "CREATE EXTENSION vendor_routing; ALTER EXTENSION vendor_routing UPDATE TO '$new'" ],
+	[ 'odd', '"Odd; DROP SCHEMA trap; "', "CREATE SCHEMA \"Odd; DROP SCHEMA trap; \"; CREATE EXTENSION vendor_routing SCHEMA \"Odd; DROP SCHEMA trap; \"; ALTER EXTENSION vendor_routing UPDATE TO '$new'" ])
+{
+	my ($database, $schema, $how) = @$place;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE traps") if $database ne 'adopted';
+	$node->safe_psql($database, "$temporary; $path; $how");
+	is(not_ours($database), '', "$database: all of it belongs to who made it");
+	is(public_has($database), '', "$database: PUBLIC has nothing");
+	is( $node->safe_psql($database, "SELECT extversion, nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = extnamespace WHERE extname = 'vendor_routing'"),
+		"$new|" . $schema =~ s/"//gr, "$database: and is where it should be");
+}
+is(trapped($offset), '', 'no install and no update has run anything of mallory\'s');
 
 # PUBLIC has nothing, even where it is given all of everything else.
 $node->safe_psql('postgres', 'CREATE DATABASE generous');
@@ -622,7 +622,7 @@ foreach my $role (qw(postgres app vendor))
 			foreach my $bad (@{ $bad{ $types[$i] } or die "nothing bad is known of type $types[$i]" })
 			{
 				push @calls, [ $name, call('public', $function, "$role PENDING $name", $names[$i] => $bad) ];
-				push @calls, [ $name, call('public', $function, "$role LOCKED $name", $names[$i] => $bad) ];
+				push @calls, [ $name, call('public', $function, "$role LOCKED $name", $names[$i] => $bad) ] if full(0, 1);
 			}
 		}
 	}
