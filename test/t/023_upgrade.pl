@@ -13,7 +13,6 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 
-use File::Copy qw(copy);
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -23,21 +22,7 @@ use VendorRouting;
 my $orders = full(1500, 20_000);
 my $clients = 8;
 
-# A private copy of the server, which finds its files beside its programs.
-my $install = PostgreSQL::Test::Utils::tempdir('install');
-my %directories;
-
-foreach my $what (qw(bindir pkglibdir sharedir))
-{
-	my $directory = `pg_config --$what`;
-
-	chomp $directory;
-	$directories{$what} = "$install$directory";
-	system('mkdir', '-p', "$install$directory") == 0
-	  && system('cp', '-R', "$directory/.", "$install$directory") == 0
-	  or die "cannot copy $directory";
-}
-
+my %directories = copy_server();
 my $scripts = "$directories{sharedir}/extension";
 my ($old) = slurp_file("$scripts/vendor_routing.control") =~ /default_version\s*=\s*'([^']+)'/;
 my $new = "$old.1";

@@ -7,6 +7,7 @@ package VendorRouting;
 use strict;
 use warnings;
 
+use Errno qw(EPERM);
 use Exporter 'import';
 use File::Copy qw(copy);
 use FindBin;
@@ -14,9 +15,11 @@ use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
-  full new_node add_database invite_orders race
+  full new_node copy_server add_database invite_orders race
+  start_vendors wait_for_wins read_answers lost_wins kill_server
   broken_orders table_digests advisory_locks
   sqlstate_of start_query finish_query wait_until_blocked
 );
@@ -51,6 +54,26 @@ SQL
 	  if defined $options{conf};
 	$node->start;
 	return $node;
+}
+
+# A private copy of the server, which finds its files beside its programs, for an
+# extension that is not the one that is tested.  Returns its bindir, pkglibdir and sharedir.
+sub copy_server
+{
+	my $install = PostgreSQL::Test::Utils::tempdir('install');
+	my %directories;
+
+	foreach my $what (qw(bindir pkglibdir sharedir includedir-server))
+	{
+		my $directory = `pg_config --$what`;
+
+		chomp $directory;
+		$directories{$what} = "$install$directory";
+		system('mkdir', '-p', "$install$directory") == 0
+		  && system('cp', '-R', "$directory/.", "$install$directory") == 0
+		  or die "cannot copy $directory";
+	}
+	return %directories;
 }
 
 # A database with the extension and with vendors vendor-1 to vendor-N.
@@ -130,6 +153,144 @@ sub race
 
 	note $output, $errors;
 	return ($status, { $output =~ /^(\w+)=(\S+)$/mg });
+}
+
+# Starts vendor-1 to vendor-N: each goes for order-FIRST to order-LAST, one call after
+# another, in a psql of its own.  What that prints has been confirmed by the server; it
+# goes to files in DIR.
+sub start_vendors
+{
+	my ($node, $dir, $vendors, $first, $last) = @_;
+	my @vendors;
+
+	foreach my $vendor (1 .. $vendors)
+	{
+		unlink "$dir/calls-$vendor.sql";
+		append_to_file(
+			"$dir/calls-$vendor.sql",
+			join '',
+			map {
+				"SELECT 'order-$_', 'vendor-$vendor', accepted, locked_vendor_id"
+				  . " FROM vr_accept(vr_routing_id('order-$_'), 'vendor-$vendor');\n"
+			} $first .. $last);
+		push @vendors,
+		  IPC::Run::start(
+			[
+				'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d',
+				$node->connstr('postgres') . ' application_name=vendor', '-f',
+				"$dir/calls-$vendor.sql"
+			],
+			'<', \undef,
+			'>>', "$dir/told-$vendor",
+			'2>', "$dir/errors-$vendor");
+	}
+	return @vendors;
+}
+
+# Waits until so many orders are won, or something else is so.  Returns the processes of
+# the server.  The server looks itself, to be in time.
+sub wait_for_wins
+{
+	my ($node, $wins, $or) = @_;
+	my $until = "(SELECT count(*) FROM vendor_routing.routings WHERE status = 'LOCKED') >= $wins";
+
+	$until .= " OR ($or)" if defined $or;
+	return split /\n/, $node->safe_psql('postgres', <<"SQL");
+SET statement_timeout = '${PostgreSQL::Test::Utils::timeout_default}s';
+DO \$\$
+BEGIN
+	WHILE NOT ($until) LOOP
+		PERFORM pg_stat_clear_snapshot();
+		PERFORM pg_sleep(0.005);
+	END LOOP;
+END
+\$\$;
+SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid();
+SQL
+}
+
+# Reads what the vendors were told since the last time: how many answers there were in
+# $told->{calls}, which vendor won by its own answer in {confirmed}, which vendor has an
+# order by anybody's in {winner}.  Each order comes with one vendor, or it goes to
+# {contradictions}.
+sub read_answers
+{
+	my ($dir, $vendors, $told) = @_;
+	my $winner = $told->{winner} //= {};
+
+	foreach my $vendor (1 .. $vendors)
+	{
+		foreach my $line (split /^/, slurp_file("$dir/told-$vendor"))
+		{
+			my ($order, $caller, $accepted, $other) = split /\|/, $line =~ s/\n$//r;
+
+			# psql prints a line in one go.
+			die "incomplete line: $line" if !defined $other;
+			$told->{calls}++;
+			$winner->{$order} //= $other;
+			push @{ $told->{contradictions} }, "$caller was told $other, not $winner->{$order}, for $order"
+			  if $winner->{$order} ne $other;
+			push @{ $told->{contradictions} }, "$caller won, and $other has $order"
+			  if $accepted eq 't' && $other ne $caller;
+			$told->{confirmed}{$order} = $caller if $accepted eq 't';
+		}
+		unlink "$dir/told-$vendor";
+	}
+	return;
+}
+
+# Which of these wins (order => vendor) are not on record?
+sub lost_wins
+{
+	my ($node, $wins) = @_;
+	my %on_record = map { split /\|/ } split /\n/,
+	  $node->safe_psql('postgres',
+		"SELECT order_id, locked_vendor_id FROM vendor_routing.routings WHERE status = 'LOCKED'");
+
+	return grep { ($on_record{$_} // '') ne $wins->{$_} } sort keys %$wins;
+}
+
+# Is this process gone?  A zombie is: it holds nothing any more, but its parent
+# has not asked for it yet.
+sub is_zombie
+{
+	my ($pid) = @_;
+
+	return -r "/proc/$pid/stat" && slurp_file("/proc/$pid/stat") =~ /\) Z /;
+}
+
+sub is_gone
+{
+	my ($pid) = @_;
+
+	return (!kill(0, $pid) && $! != EPERM) || is_zombie($pid);
+}
+
+# Kills the server, and waits until no process of it is left.  The postmaster is
+# stopped first, so that it has no time to see its children die, nor they it.
+sub kill_server
+{
+	my ($node, @children) = @_;
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+
+	kill 'STOP', $postmaster;
+	kill 'KILL', @children;
+	$node->kill9;
+	foreach my $pid ($postmaster, @children)
+	{
+		until (is_gone($pid))
+		{
+			die "process $pid does not end" if time > $deadline;
+			usleep(10_000);
+		}
+	}
+
+	# A server that starts takes a zombie for a server that runs.
+	unlink $node->data_dir . '/postmaster.pid',
+	  $node->host . '/.s.PGSQL.' . $node->port . '.lock'
+	  if is_zombie($postmaster);
+	return;
 }
 
 # Orders and vendors that are not as they must be after any number of
