@@ -1,5 +1,7 @@
 # Dump and restore keep every row and leave an extension that works; DROP
-# EXTENSION leaves nothing behind, and sessions survive DROP and CREATE.
+# EXTENSION leaves nothing behind, and sessions survive DROP and CREATE.  In full mode, so
+# do 60,000 orders with 600,000 offers, also in a server that has a newer version of
+# the extension, and the races go on there.
 #
 # Catches: a table that pg_dump leaves out, constraints or triggers that refuse
 # a restore, objects that are not members of the extension, plans and object ids
@@ -24,6 +26,28 @@ sub ask
 	my ($database, $query) = @_;
 
 	return $node->safe_psql($database, $query);
+}
+
+# A digest of every row of every table, whatever its order, by the columns that the
+# tables of the source have.
+my %columns;
+
+sub digests
+{
+	my ($server, $database) = @_;
+
+	%columns = map { /(.*?)\|(.*)/ } split /\n/, $node->safe_psql('shop', <<'SQL') if !%columns;
+SELECT c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+  FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+ WHERE c.relnamespace = 'vendor_routing'::regnamespace AND c.relkind = 'r'
+ GROUP BY c.relname
+SQL
+	return $server->safe_psql(
+		$database,
+		join(
+			' UNION ALL ',
+			map { "SELECT '$_', count(*), sum(hashtextextended(ROW($columns{$_})::text, 0)::numeric) FROM vendor_routing.$_" }
+			  sort keys %columns));
 }
 
 #-------------------------------------------------------------------------
@@ -74,6 +98,15 @@ INSERT INTO vendor_routing.responses (routing_id, round, vendor_id, score, rank,
 SELECT routing_id, 2, vendor_id, score, rank, now(), now() + interval '1 hour'
   FROM vendor_routing.responses WHERE routing_id = vr_routing_id('order-6') AND vendor_id <> 'vendor-6';
 
+-- Messages, and what else there is to know.
+SELECT count(*) FROM vr_message_sent((SELECT message_id FROM vr_claim_messages(NULL, 1)), E'x\ty');
+SELECT vr_receive_message('wa', E'1\n', '+4930123456', E'yes\\no');
+SELECT vr_set_policy('a "policy"', '[{"vendors": 3, "wait": "5 min"}, {"vendors": 7}]', '10 min', '1 min');
+SELECT vr_block('retailer-2', 'vendor-1', E'it''s\tlate');
+SELECT vr_pause('vendor-1', now() + interval '1 day', 'holiday'), vr_set_hours('vendor-1', 'Europe/Berlin', '[{"days": [1, 2], "from": "08:00", "to": "17:00"}]');
+INSERT INTO vendor_routing.message_words VALUES ('de', 'gerne', 'ACCEPT');
+INSERT INTO vendor_routing.message_texts VALUES ('de', 'LOCKED', E'Ihr Auftrag:\t{order}');
+
 SET vendor_routing.order_ttl = '1s';
 SET vendor_routing.offer_ttl = '1s';
 SELECT count(*) FROM vr_broadcast('short', 'retailer-1');
@@ -87,8 +120,10 @@ is( ask('shop',
 	'CANCELLED COMPLETED EXHAUSTED EXPIRED LOCKED PENDING',
 	'the database to be dumped has an order in every state');
 
-my $before = table_digests($node, 'shop');
-unlike($before, qr/\|0\|/, 'and rows in every table');
+my $before = digests($node, 'shop');
+is( join(' ', $before =~ /^(\w+)\|0\|/mg),
+	'attachments order_edges vendor_roles',
+	'and rows in every table, but of roles and other tables');
 
 #-------------------------------------------------------------------------
 # Dump and restore
@@ -98,7 +133,7 @@ sub works_after_restore
 {
 	my ($database, $what) = @_;
 
-	is(table_digests($node, $database),
+	is(digests($node, $database),
 		$before, "$what: every row of every table is as it was");
 	is( ask($database,
 			'SELECT vr_status(routing_id) FROM vendor_routing.routings ORDER BY order_id'
@@ -201,7 +236,7 @@ $node->command_ok(
 	'data only: restored without an error');
 works_after_restore('data', 'data only');
 
-is(table_digests($node, 'shop'),
+is(digests($node, 'shop'),
 	$before, 'the dumps left the source as it was');
 
 #-------------------------------------------------------------------------
@@ -335,6 +370,164 @@ is( ask('again',
 	'and has left the vendors without orders');
 
 $_->quit foreach @sessions;
+
+#-------------------------------------------------------------------------
+# Many orders
+#-------------------------------------------------------------------------
+
+# Of a hundred orders, sixty are won, some of them given back, completed or cancelled, and
+# so on; the others are open.
+sub fill_large
+{
+	my ($orders) = @_;
+
+	add_database($node, 'large', 10);
+	$node->safe_psql('large', 'INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified) VALUES (\'reserve\', \'Reserve\', true)');
+	foreach my $thousand (1 .. $orders / 1000)
+	{
+		invite_orders($node, 'large', "order-$thousand", 1000);
+	}
+	$node->safe_psql('large', <<"SQL");
+CREATE PROCEDURE use_orders() LANGUAGE plpgsql AS \$\$
+DECLARE
+	one record;
+	a text;
+	b text;
+BEGIN
+	FOR one IN SELECT routing_id AS id, row_number() OVER (ORDER BY order_id) AS n FROM vendor_routing.routings LOOP
+		CONTINUE WHEN one.n % 100 >= 60;
+		SELECT min(vendor_id), max(vendor_id) INTO a, b FROM vendor_routing.responses WHERE routing_id = one.id;
+		PERFORM vr_respond(one.id, b, 'REJECT', 'no stock');
+		PERFORM vr_accept(one.id, a, '{"eta": 10}');
+		CASE one.n % 100
+			WHEN 1 THEN PERFORM vr_release(one.id, a, 'broke down');
+			WHEN 2 THEN PERFORM vr_complete(one.id, 'DELIVERED', one.n % 6);
+			WHEN 3 THEN PERFORM vr_complete(one.id, 'FAILED');
+			WHEN 4 THEN PERFORM vr_cancel(one.id, 'changed my mind');
+			WHEN 5 THEN PERFORM vr_send_cancellations(one.id);
+			ELSE NULL;
+		END CASE;
+		IF one.n % 200 = 0 THEN
+			COMMIT;
+		END IF;
+	END LOOP;
+END \$\$;
+CALL use_orders();
+DROP PROCEDURE use_orders();
+SELECT count(*) FROM vr_claim_messages(NULL, 5000);
+SQL
+	return;
+}
+
+# The rows are there, everything is sound, and races for open orders go on.
+sub goes_on
+{
+	my ($server, $database, $rows, $what) = @_;
+
+	is(digests($server, $database), $rows, "$what: every row of every table is as it was");
+	is($server->safe_psql($database, 'SELECT * FROM vr_check()'), '', "$what: everything is sound");
+	foreach my $level ('read committed', 'repeatable read', 'serializable')
+	{
+		my ($status, $totals) = race($server, $database, '--isolation' => $level, '--orders' => 300, '--at-once' => 3);
+
+		is("$status $totals->{winners} $totals->{errors}", '0 300 0', "$what: races at $level go on");
+	}
+	is($server->safe_psql($database, "SELECT created, vendor_count FROM vr_broadcast('new', 'retailer-1')"),
+		't|10', "$what: and new orders come");
+	is($server->safe_psql($database, 'SELECT * FROM vr_check()'), '', "$what: which leaves everything sound");
+	$server->safe_psql('postgres', "DROP DATABASE $database");
+	return;
+}
+
+# The extension of this tree with another version, in a server of its own.
+sub build_newer
+{
+	my %directories = copy_server();
+	my $source = "$FindBin::RealBin/../..";
+	my $build = PostgreSQL::Test::Utils::tempdir('newer');
+	my $control = "$build/vendor_routing.control";
+	my $output;
+
+	system('mkdir', '-p', "$build/sql", "$build/doc") == 0
+	  && system('cp', '-R', "$source/src", "$source/Makefile", "$source/vendor_routing.c", "$source/vendor_routing.control", $build) == 0
+	  && system('cp', '-R', "$source/sql/install", "$build/sql") == 0
+	  && system('cp', "$source/doc/vendor_routing.md", "$build/doc") == 0
+	  or die 'cannot copy the source';
+	my $text = slurp_file($control);
+
+	$text =~ s/^(default_version\s*=\s*'([^']+))'/$1.1'/m or die 'the control file has no version';
+	my $new = "$2.1";
+
+	unlink $control;
+	append_to_file($control, $text);
+	append_to_file("$build/sql/install/99_new.sql", <<'SQL');
+ALTER TABLE vendor_routing.routings ADD COLUMN note text;
+ALTER TABLE vendor_routing.responses ADD COLUMN note text DEFAULT 'none';
+ALTER TABLE vendor_routing.events ADD COLUMN note text;
+CREATE INDEX responses_note_idx ON vendor_routing.responses (note) WHERE note <> 'none';
+SQL
+
+	# We may have been started by a make that has other things in mind.
+	local %ENV = %ENV;
+	delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
+	foreach my $what ('clean', 'all', 'install')
+	{
+		IPC::Run::run([ 'make', '-C', $build, "PG_CONFIG=$directories{bindir}/pg_config", $what ], '>', \$output, '2>&1')
+		  or die "cannot build: $output";
+	}
+
+	my $newer = PostgreSQL::Test::Cluster->new('newer', install_path => $directories{bindir} =~ s{/bin$}{}r);
+
+	$newer->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+	$newer->append_conf('postgresql.conf', "max_connections = 150\nmax_wal_size = 1GB\n");
+	$newer->start;
+	return ($newer, $new);
+}
+
+if (full(0, 1))
+{
+	my $orders = 60_000;
+
+	fill_large($orders);
+	my $rows = digests($node, 'large');
+	note $rows;
+	cmp_ok(ask('large', 'SELECT count(*) FROM vendor_routing.responses'), '>=', 10 * $orders, 'many: there are enough offers');
+
+	my @large = ('pg_dump', '-d', $node->connstr('large'));
+	my @restore = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d');
+
+	$node->command_ok([ @large, '-f', "$dir/large.sql" ], 'many: pg_dump');
+	ask('postgres', 'CREATE DATABASE many');
+	$node->command_ok([ @restore, $node->connstr('many'), '-f', "$dir/large.sql" ], 'many: restored without an error');
+	goes_on($node, 'many', $rows, 'many, plain');
+
+	$node->command_ok([ @large, '--schema-only', '-f', "$dir/schema.sql" ], 'many: pg_dump --schema-only');
+	$node->command_ok([ @large, '--data-only', '-f', "$dir/large_data.sql" ], 'many: pg_dump --data-only');
+	ask('postgres', 'CREATE DATABASE many');
+	$node->command_ok([ @restore, $node->connstr('many'), '-f', "$dir/$_.sql" ], "many: $_ restored without an error")
+	  foreach qw(schema large_data);
+	goes_on($node, 'many', $rows, 'many, schema and data');
+
+	$node->command_ok([ @large, '-Fd', '-j', 2, '-f', "$dir/large.dir" ], 'many: pg_dump -Fd -j 2');
+	ask('postgres', 'CREATE DATABASE many');
+	$node->command_ok([ 'pg_restore', '-j', 2, '--exit-on-error', '-d', $node->connstr('many'), "$dir/large.dir" ],
+		'many: restored by two jobs without an error');
+	goes_on($node, 'many', $rows, 'many, directory');
+
+	my ($newer, $version) = build_newer();
+
+	foreach my $how ([ @restore, $newer->connstr('many'), '-f', "$dir/large.sql" ],
+		[ 'pg_restore', '-j', 2, '--exit-on-error', '-d', $newer->connstr('many'), "$dir/large.dir" ])
+	{
+		$newer->safe_psql('postgres', 'CREATE DATABASE many');
+		$newer->command_ok($how, "newer: $how->[0] restores without an error");
+		is($newer->safe_psql('many', "SELECT extversion, vr_version() FROM pg_extension WHERE extname = 'vendor_routing'"),
+			"$version|$version", 'newer: into a newer version, with its library');
+		goes_on($newer, 'many', $rows, "newer, $how->[0]");
+	}
+	is(digests($node, 'large'), $rows, 'many: the dumps left the source as it was');
+	$newer->stop;
+}
 
 $node->stop;
 done_testing();
