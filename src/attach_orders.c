@@ -116,7 +116,7 @@ vr_detach_orders(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(detached);
 }
 
-static void
+pg_noreturn static void
 refuse(const VrOrderRow *row, const char *detail, const char *hint)
 {
 	ereport(ERROR,

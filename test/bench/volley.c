@@ -146,8 +146,8 @@ main(int argc, char **argv)
 
 	if (nqueries < 1 || nqueries > 2)
 		fail("usage: volley CONNINFO CONNECTIONS ROUNDS QUERY [QUERY]");
-	nconnections = atoi(argv[2]);
-	rounds = atoi(argv[3]);
+	nconnections = (int) strtol(argv[2], NULL, 10);
+	rounds = (int) strtol(argv[3], NULL, 10);
 	if (nconnections < 1 || rounds < 1)
 		fail("CONNECTIONS and ROUNDS are numbers");
 	open_connections(argv[1], argv + 4, nqueries);
