@@ -82,15 +82,13 @@ vr_vendor_lock(const text *vendor_id, int gates, const VrQuestion *question,
 		gate = vr_vendor_gate(slot, gates, question);
 		if (gate == VR_GATE_NONE && !lock->busy)
 		{
-			ItemPointerData tid = slot->tts_tid;
 			VrRowLock	result = vr_lock_row(vendors, slot, lock->wait);
 
 			lock->busy = (result == VR_ROW_BUSY);
 			if (result == VR_ROW_LOCKED)
 			{
-				/* Not the version that was asked: ask again. */
-				if (!ItemPointerEquals(&tid, &slot->tts_tid))
-					gate = vr_vendor_gate(slot, gates, question);
+				/* Also of the same version: who blocks a vendor locks its row only. */
+				gate = vr_vendor_gate(slot, gates, question);
 				lock->tid = slot->tts_tid;
 			}
 			else
