@@ -71,7 +71,9 @@ my %values = (
 	error => "'no network'",
 	source => "'whatsapp'",
 	sender => "'+491'",
-	text => "'hello'");
+	text => "'hello'",
+	orders => q{'[{"order_id": "new order", "retailer_id": "retailer-1"}]'},
+	role => "'pg_monitor'");
 my %calls;
 
 foreach my $function (
