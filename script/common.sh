@@ -30,6 +30,7 @@ BIN=           # programs of the private copy of the server
 CURRENT_STEP=  # step in progress
 ADVICE=        # what to tell when this step fails
 KEEP=false     # leave the cluster running at the end
+CHILDREN=()             # processes that end with the script
 DROPIN_MADE=false
 INTERRUPTED=false
 SUDO=(sudo -n) # asks for no password unless somebody is there to type it
@@ -149,6 +150,10 @@ on_exit() {
 		printf '\n%s%s: interrupted%s\n' "$RED" "$SCRIPT_NAME" "$PLAIN" >&2
 	elif ((status != 0)) && [[ -n $CURRENT_STEP ]]; then
 		show_failure
+	fi
+	if ((${#CHILDREN[@]} > 0)); then
+		kill "${CHILDREN[@]}"
+		wait "${CHILDREN[@]}"
 	fi
 	allow_clusters
 	cd /
