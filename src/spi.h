@@ -37,6 +37,14 @@ typedef struct VrStatement
 } VrStatement;
 
 /*
+ * Ends a subquery that has one table and its key, and so keeps the planner from
+ * joining it in another way than by that key.  Where ANALYZE has seen a table of which
+ * all rows were not yet committed, it takes reading the whole of an index for free.
+ * A condition IS TRUE where it must not lead to another index than that of the key.
+ */
+#define VR_BY_KEY " OFFSET 0"
+
+/*
  * A statement that updates the row it was just told of: by its place where we
  * know that, else by its key.  The first parameter is the place (tid).
  *
