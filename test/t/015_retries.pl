@@ -370,14 +370,16 @@ is(log_of('day', 'min(step), answer', q{WHERE answer ~ '^[0-9A-Z]{5}$' AND answe
 my %while = (
 	round => sub { $_[1]{round} eq $_[0]{round} },
 	state => sub { $_[1]{state} eq $_[0]{state} },
-	# Who has lost the order, until it has it once more.
-	lost => sub { $_[1]{round} eq $_[0]{round} || !winner_is_about($_[0], $_[1]) },
+	# Who has confirmed the order, until it has it once more, in another round.
+	kept => sub { $_[1]{round} eq $_[0]{round} || !winner_is_about($_[0], $_[1]) },
+	# Who has given it back, until it has it once more, be it in the round that began then.
+	lost => sub { !winner_is_about($_[0], $_[1]) },
 	retried => sub { $_[1]{status} !~ /EXHAUSTED|EXPIRED/ },
 	other => sub { 0 },
 	receipt => sub { $_[1]{verb} !~ /sent|failed|receipt/ });
 my %verbs = (
 	accept => 'round', assign => 'round', respond => 'round', timeout => 'round',
-	confirm => 'lost', release => 'lost', retry => 'retried',
+	confirm => 'kept', release => 'lost', retry => 'retried',
 	pause => 'other', resume => 'other', hours => 'other', block => 'other', unblock => 'other',
 	set_policy => 'other', drop_policy => 'other',
 	failed => 'other');
