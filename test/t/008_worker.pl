@@ -19,7 +19,7 @@ use VendorRouting;
 
 my $preload = "shared_preload_libraries = 'vendor_routing'\n";
 my $orders = 5000;    # due at once, with ten offers each
-my $spare = 2;        # seconds for them, beside the naptime
+my $spare = 10;       # seconds for them, beside the naptime: much for a quiet machine
 
 my $node = new_node('worker',
 	conf => $preload . "vendor_routing.worker_databases = 'served'\n");

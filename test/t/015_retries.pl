@@ -412,7 +412,9 @@ sub last_moment
 
 		return $m - 1
 		  if $later->{key} eq $step->{key} && !$while{$window}->($step, $later)
-		  || $later->{verb} eq 'claim' && $step->{verb} eq 'failed';
+		  || $later->{verb} eq 'claim' && $step->{verb} eq 'failed'
+		  # which does something with any order, and does not say which
+		  || $later->{verb} eq 'tick' && $later->{answer} =~ /[1-9]/ && $window !~ /^(?:other|receipt)$/;
 	}
 	return $#steps;
 }
@@ -428,7 +430,8 @@ sub repeats
 
 	foreach my $n (0 .. $#steps)
 	{
-		next if $steps[$n]{verb} eq 'time';
+		# Another tick is no repeat: it does what has become due since, be it by the first.
+		next if $steps[$n]{verb} =~ /^(?:time|tick)$/;
 		my @moments = grep { $_ >= $n && $_ <= $last[$n] } @ends;
 
 		foreach (1, 2)
