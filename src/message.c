@@ -42,9 +42,13 @@ PG_FUNCTION_INFO_V1(vr_message_sent);
 PG_FUNCTION_INFO_V1(vr_message_failed);
 PG_FUNCTION_INFO_V1(vr_confirm_delivery);
 
-/* Most messages of one claim, and fewest that are looked at in one go. */
+/*
+ * Most messages of one claim; and fewest that are looked at in one go, which are twice
+ * as many each time that some of them were not to be sent any more.
+ */
 #define MAX_CLAIM 10000
 #define MIN_LOOK 100
+#define MAX_LOOK 1600
 
 /* Most batches of the outbox that one claim goes through, so that it ends soon. */
 #define MAX_BATCHES 20
@@ -71,10 +75,11 @@ queue_messages(const VrOutboxBatch *changed, TimestampTz now)
 		"  CASE WHEN v.phone IS NULL THEN 'APP' ELSE 'WHATSAPP' END, $2, $2"
 		" FROM (SELECT r.routing_id, r.round, r.vendor_id, 'OFFER' AS kind"
 		"       FROM vendor_routing.routings AS t"
-		"       JOIN vendor_routing.responses AS r"
-		"            ON r.routing_id = t.routing_id AND r.round = t.round"
+		"       JOIN LATERAL (SELECT r.routing_id, r.round, r.vendor_id"
+		"        FROM vendor_routing.responses AS r"
+		"        WHERE r.routing_id = t.routing_id AND r.round = t.round"
+		"        AND r.response IS NULL AND r.expires_at > $2" VR_BY_KEY ") AS r ON true"
 		"       WHERE t.routing_id = ANY ($1) AND t.status = 'PENDING'"
-		"       AND r.response IS NULL AND r.expires_at > $2"
 		"       UNION ALL"
 		"       SELECT t.routing_id, t.round, t.locked_vendor_id, 'WIN'"
 		"       FROM vendor_routing.routings AS t"
@@ -83,7 +88,9 @@ queue_messages(const VrOutboxBatch *changed, TimestampTz now)
 		"       SELECT c.routing_id, c.round, c.vendor_id, 'CANCELLATION'"
 		"       FROM vendor_routing.cancellations AS c"
 		"       WHERE c.routing_id = ANY ($1) AND c.sent_at IS NULL) AS x"
-		" LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = x.vendor_id"
+		" LEFT JOIN LATERAL (SELECT v.phone"
+		"  FROM vendor_routing.vendors AS v"
+		"  WHERE v.vendor_id = x.vendor_id" VR_BY_KEY ") AS v ON true"
 		" ON CONFLICT (routing_id, vendor_id, round, kind) DO NOTHING",
 		2, {UUIDARRAYOID, TIMESTAMPTZOID},
 		.joins = true
@@ -91,11 +98,11 @@ queue_messages(const VrOutboxBatch *changed, TimestampTz now)
 	static const VrStatement hurry = {
 		"UPDATE vendor_routing.messages"
 		" SET due_at = $2"
-		" WHERE message_id IN ("
-		"  SELECT m.message_id"
+		" WHERE ctid = ANY (ARRAY("
+		"  SELECT m.ctid"
 		"  FROM vendor_routing.messages AS m"
 		"  WHERE m.routing_id = ANY ($1) AND m.state = 'QUEUED' AND m.due_at > $2"
-		"  FOR UPDATE SKIP LOCKED)",
+		"  FOR UPDATE SKIP LOCKED))",
 		2, {UUIDARRAYOID, TIMESTAMPTZOID}
 	};
 	NullableDatum params[] = {
@@ -148,28 +155,35 @@ empty_outbox(TimestampTz now)
 	"  THEN CASE WHEN m.attempts < $3 THEN 'LEASED' ELSE 'DEAD' END" \
 	"  ELSE 'DROPPED' END" \
 	" FROM vendor_routing.messages AS m" \
-	" JOIN vendor_routing.routings AS t ON t.routing_id = m.routing_id" \
-	" LEFT JOIN vendor_routing.responses AS r" \
-	"      ON r.routing_id = m.routing_id AND r.round = m.round AND r.vendor_id = m.vendor_id" \
-	" LEFT JOIN vendor_routing.cancellations AS c" \
-	"      ON c.routing_id = m.routing_id AND c.round = m.round AND c.vendor_id = m.vendor_id" \
+	" JOIN LATERAL (SELECT t.status, t.round, t.locked_vendor_id, t.expires_at" \
+	"  FROM vendor_routing.routings AS t" \
+	"  WHERE t.routing_id = m.routing_id" VR_BY_KEY ") AS t ON true" \
+	" LEFT JOIN LATERAL (SELECT r.response, r.expires_at" \
+	"  FROM vendor_routing.responses AS r" \
+	"  WHERE r.routing_id = m.routing_id AND r.round = m.round" \
+	"  AND (r.vendor_id = m.vendor_id) IS TRUE" VR_BY_KEY ") AS r ON true" \
+	" LEFT JOIN LATERAL (SELECT c.sent_at" \
+	"  FROM vendor_routing.cancellations AS c" \
+	"  WHERE c.routing_id = m.routing_id AND c.round = m.round" \
+	"  AND c.vendor_id = m.vendor_id" VR_BY_KEY ") AS c ON true" \
 	" WHERE m.state IN ('QUEUED', 'LEASED') AND m.due_at <= $1" channel \
 	" AND NOT EXISTS (" \
 	"  SELECT FROM vendor_routing.messages AS p" \
 	"  WHERE p.routing_id = m.routing_id AND p.vendor_id = m.vendor_id" \
-	"  AND p.state IN ('QUEUED', 'LEASED')" \
-	"  AND (p.round, " KIND_ORDER("p") ") < (m.round, " KIND_ORDER("m") "))" \
+	"  AND (p.state IN ('QUEUED', 'LEASED')) IS TRUE" \
+	"  AND (p.round, " KIND_ORDER("p") ") < (m.round, " KIND_ORDER("m") ")" VR_BY_KEY ")" \
 	" ORDER BY m.due_at" \
 	" LIMIT $2" \
 	" FOR UPDATE OF m SKIP LOCKED"
 
 /*
- * Looks at messages that are due: leases at most max of those still to be sent, and drops
- * those that are not.  Adds the ids of the former to *leased.  Returns whether there may be
- * more: what was dropped may have kept another back.
+ * Looks at so many messages that are due: leases at most max of those still to be sent,
+ * and drops those that are not.  Adds the ids of the former to *leased.  Returns whether
+ * there may be more: what was dropped may have kept another back.
  */
 static bool
-take_due(const text *channel, int max, TimestampTz now, TimestampTz until, List **leased)
+take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz until,
+		 List **leased)
 {
 	static const VrStatement by_channel = {
 		LOOK_AT_DUE(" AND m.channel = $4"),
@@ -191,10 +205,9 @@ take_due(const text *channel, int max, TimestampTz now, TimestampTz until, List 
 		" WHERE m.message_id = x.message_id",
 		3, {UUIDARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID}
 	};
-	int			limit = Max(max, MIN_LOOK);
 	NullableDatum params[] = {
 		vr_param(TimestampTzGetDatum(now)),
-		vr_param(Int32GetDatum(limit)),
+		vr_param(Int32GetDatum(Max(max, look))),
 		vr_param(Int32GetDatum(vr_message_attempts)),
 		vr_param_ptr(channel)
 	};
@@ -308,6 +321,7 @@ vr_claim_messages(PG_FUNCTION_ARGS)
 {
 	const text *channel = vr_arg_optional_id(fcinfo, 0, "channel");
 	int			max;
+	int			look = MIN_LOOK;
 	const Interval *lease = vr_arg_optional_positive_ttl(fcinfo, 2, "lease");
 	List	   *leased = NIL;
 	TimestampTz now;
@@ -328,9 +342,12 @@ vr_claim_messages(PG_FUNCTION_ARGS)
 	vr_spi_begin(&spi);
 	now = vr_now();
 	empty_outbox(now);
-	while (take_due(channel, max - list_length(leased), now, vr_add_interval(now, lease),
-					&leased))
+	while (take_due(channel, max - list_length(leased), look, now,
+					vr_add_interval(now, lease), &leased))
+	{
 		CHECK_FOR_INTERRUPTS();
+		look = Min(2 * look, MAX_LOOK);
+	}
 	put_messages(leased, (ReturnSetInfo *) fcinfo->resultinfo);
 	vr_spi_end(&spi);
 

@@ -102,7 +102,9 @@ vr_outbox_lock_changed(VrOutboxBatch *changed)
 	static const VrStatement select = {
 		"SELECT o.routing_id, t.version, t.status IN ('PENDING', 'EXHAUSTED')"
 		" FROM vendor_routing.outbox AS o"
-		" JOIN vendor_routing.routings AS t ON t.routing_id = o.routing_id"
+		" JOIN LATERAL (SELECT t.version, t.status"
+		"  FROM vendor_routing.routings AS t"
+		"  WHERE t.routing_id = o.routing_id" VR_BY_KEY ") AS t ON true"
 		" WHERE o.version <> t.version"
 		" LIMIT 100"
 		" FOR UPDATE OF o SKIP LOCKED",
