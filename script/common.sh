@@ -30,7 +30,8 @@ BIN=           # programs of the private copy of the server
 CURRENT_STEP=  # step in progress
 ADVICE=        # what to tell when this step fails
 KEEP=false     # leave the cluster running at the end
-CHILDREN=()             # processes that end with the script
+CHILDREN=()    # processes that end with the script
+TEST_LIMIT=    # seconds that a run of tests may take; without limit, if empty
 DROPIN_MADE=false
 INTERRUPTED=false
 SUDO=(sudo -n) # asks for no password unless somebody is there to type it
@@ -448,4 +449,29 @@ query_value() {
 # Prints the result of a query as a table, indented.
 query_table() {
 	run_psql --pset=footer=off --command="$1" | sed -e '/^$/d' -e 's/^/  /'
+}
+
+#-------------------------------------------------------------------------
+# Tests
+#-------------------------------------------------------------------------
+
+# Runs tests in the cluster as the server's user, for TEST_LIMIT seconds at most, if that
+# is set.
+run_limited() {
+	local limit=()
+	[[ -z $TEST_LIMIT ]] || limit=(timeout --kill-after=5 "$TEST_LIMIT")
+	as_user "${limit[@]}" env PATH="$BIN:$PATH" "$@"
+}
+
+# Runs one kind of test of make installcheck: the caller sets the others to nothing.
+installcheck() {
+	run_limited make -C "$SOURCE" PG_CONFIG="$BIN/pg_config" installcheck "$@"
+}
+
+# Runs pgTAP tests, in a new database.
+run_pgtap() {
+	run_psql --command='DROP DATABASE IF EXISTS pgtap' --command='CREATE DATABASE pgtap'
+	run_psql --dbname=pgtap --command='CREATE EXTENSION vendor_routing' \
+		--command='CREATE EXTENSION pgtap'
+	run_limited pg_prove --dbname=pgtap "$@"
 }

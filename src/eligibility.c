@@ -340,7 +340,7 @@ read_last_offered(List *candidates, VrTurns *turns)
 			continue;
 		if (turns != NULL)
 			turn = turn_of(turns, candidate->vendor_id, &found);
-		candidate->last_offered = found ? turn->last_offered :
+		candidate->last_offered = (turn != NULL && found) ? turn->last_offered :
 			vr_responses_last_offered(responses, by_vendor,
 									  candidate->vendor_id, slot);
 		if (turn != NULL)

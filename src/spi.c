@@ -185,7 +185,9 @@ execute_plan(SPIPlanPtr plan, int nparams, const NullableDatum *params,
 	Assert(nparams <= VR_MAX_PARAMS);
 	for (int i = 0; i < nparams; i++)
 	{
+		/* cppcheck-suppress nullPointer ; NULL comes with no parameters */
 		values[i] = params[i].value;
+		/* cppcheck-suppress nullPointer */
 		nulls[i] = params[i].isnull ? 'n' : ' ';
 	}
 
