@@ -36,6 +36,7 @@
 #include "catalog/pg_inherits.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -558,9 +559,11 @@ vr_attached_rows(Oid relation, Snapshot snapshot,
 				 void (*take) (Relation table, HeapTuple row, void *arg),
 				 void *arg)
 {
-	List	   *tables = find_all_inheritors(relation, AccessShareLock, NULL);
+	List	   *tables;
 	ListCell   *cell;
 
+	LockRelationOid(relation, AccessShareLock);
+	tables = find_all_inheritors(relation, AccessShareLock, NULL);
 	foreach(cell, tables)
 	{
 		Relation	table;

@@ -624,6 +624,7 @@ lock_tables(Oid relation, bool wait)
 
 	if (wait)
 	{
+		LockRelationOid(relation, RowExclusiveLock);
 		(void) find_all_inheritors(relation, RowExclusiveLock, NULL);
 		return true;
 	}
