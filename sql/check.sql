@@ -9,6 +9,16 @@ SELECT vendor_count FROM vr_broadcast('ch-2', 'retailer', 'check');
 SELECT recorded FROM vr_respond(vr_routing_id('ch-2'), 'c2', 'REJECT');
 SELECT violation, vendor_id FROM vr_check() WHERE order_id ~ '^ch-' OR vendor_id ~ '^c\d$';
 
+-- Nothing is wrong with an order whose time is over, and whose last vendor accepts too late:
+-- it expires when it is its turn.
+SELECT vendor_count FROM vr_broadcast('ch-3', 'retailer', 'check', max_vendors => 1);
+UPDATE vendor_routing.responses SET offered_at = now() - interval '2 s', expires_at = now() - interval '1 s' WHERE routing_id = vr_routing_id('ch-3');
+UPDATE vendor_routing.routings SET expires_at = now() - interval '1 s', next_deadline = now() - interval '1 s' WHERE order_id = 'ch-3';
+SELECT reason FROM vr_accept(vr_routing_id('ch-3'), (SELECT vendor_id FROM vendor_routing.responses WHERE routing_id = vr_routing_id('ch-3')));
+SELECT status FROM vr_routing_status WHERE order_id = 'ch-3';
+SELECT violation, vendor_id FROM vr_check() WHERE order_id ~ '^ch-' OR vendor_id ~ '^c\d$';
+SELECT status FROM vr_timeout(vr_routing_id('ch-3'));
+
 -- Breaks something behind the guards, looks, and puts it back.
 CREATE PROCEDURE break(statement text) LANGUAGE plpgsql AS $$
 DECLARE

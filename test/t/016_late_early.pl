@@ -321,13 +321,13 @@ foreach my $step (1 .. $steps)
 	elsif ($verb eq 'step')
 	{
 		# To a deadline, or a second beside it; or by some seconds, this way or that.
-		my $deadline = $walker->query_safe(<<"SQL");
+		my $deadline = one_of(split /\n/, $walker->query_safe(<<"SQL"));
 SELECT extract(epoch FROM at)::bigint - $dawn FROM (
 	SELECT t.expires_at FROM vendor_routing.routings AS t WHERE t.order_id = '$order'
 	UNION ALL SELECT t.next_wave_at FROM vendor_routing.routings AS t WHERE t.order_id = '$order'
 	UNION ALL SELECT t.confirm_by FROM vendor_routing.routings AS t WHERE t.order_id = '$order'
 	UNION ALL SELECT r.expires_at FROM vendor_routing.responses AS r WHERE r.routing_id = vr_routing_id('$order')) AS d (at)
- WHERE at IS NOT NULL ORDER BY random() LIMIT 1
+ WHERE at IS NOT NULL ORDER BY 1
 SQL
 		my $to = rand() < 0.6 ? $deadline + one_of(-1, 0, 0, 1) : $now + one_of(-60, -7, -3, 1, 3, 5, 8, 60);
 
@@ -367,10 +367,11 @@ SQL
 is(join("\n", @wrong[ 0 .. ($#wrong < 9 ? $#wrong : 9) ]), '', "seed $seed: every call is answered by the time it is");
 is(join("\n", @revived), '', "seed $seed: a clock that is set back revives nothing");
 
-# When all times are over, ticks have nothing left to do.
+# When all times are over, ticks have nothing left to do.  In the session with the short
+# lifetime of orders: else what is taken back from a winner is offered anew.
 clock_is($now + 86_400);
-ok($node->poll_query_until('postgres', 'SELECT processed = 0 AND failed = 0 AND next_due IS NULL FROM vr_tick(100000)'),
-	"seed $seed: ticks settle");
+my @ticks = map { $walker->query_safe('SELECT processed, failed, next_due FROM vr_tick(100000)') } 1 .. 10;
+is($ticks[-1], '0|0|', "seed $seed: ticks settle") or diag(join("\n", @ticks));
 is( ask(q{
 SELECT order_id, status FROM vendor_routing.routings
  WHERE NOT (status IN ('EXPIRED', 'CANCELLED', 'COMPLETED') OR status = 'LOCKED' AND (confirm_by IS NULL OR confirmed_at IS NOT NULL))}),
