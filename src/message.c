@@ -11,7 +11,8 @@
  * A vendor's messages about one order go out one after the other, in the order OFFER,
  * WIN, CANCELLATION: so nobody is told that an order is gone before it was offered.
  *
- * Locking: senders skip what others have, and wait for nobody.
+ * Locking: senders skip what others have, and wait for nobody.  Who reports on a message
+ * locks it, and then the cancellation behind it.
  *
  * Errors: VR006 for an unknown message.
  *
@@ -22,6 +23,8 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/tableam.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -30,9 +33,11 @@
 
 #include "args.h"
 #include "cancellation.h"
+#include "catalog.h"
 #include "clock.h"
 #include "errors.h"
 #include "message_text.h"
+#include "newest.h"
 #include "outbox.h"
 #include "settings.h"
 #include "spi.h"
@@ -49,6 +54,9 @@ PG_FUNCTION_INFO_V1(vr_confirm_delivery);
 #define MAX_CLAIM 10000
 #define MIN_LOOK 100
 #define MAX_LOOK 1600
+
+/* A column of the table messages. */
+#define Anum_message_state 7
 
 /* Most batches of the outbox that one claim goes through, so that it ends soon. */
 #define MAX_BATCHES 20
@@ -370,23 +378,34 @@ unknown_message(const pg_uuid_t *message_id)
 }
 
 /*
- * The state of a message, locked; VR006 where there is none.
+ * Locks a message, and returns its state; VR006 where there is none.  The lock is taken
+ * directly: a locking query would fail with 40001 at REPEATABLE READ where a sender's
+ * change of the message is committed at this moment.
  */
 static text *
-state_of(const pg_uuid_t *message_id)
+lock_message(const pg_uuid_t *message_id)
 {
 	static const VrStatement select = {
-		"SELECT state"
+		"SELECT ctid"
 		" FROM vendor_routing.messages"
-		" WHERE message_id = $1"
-		" FOR UPDATE",
+		" WHERE message_id = $1",
 		1, {UUIDOID}
 	};
-	NullableDatum params[] = {vr_param_ptr(message_id)};
+	NullableDatum key[] = {vr_param_ptr(message_id)};
+	Relation	messages = vr_open_table("messages");
+	TupleTableSlot *slot = table_slot_create(messages, NULL);
+	bool		isnull;
+	text	   *state;
 
-	if (vr_spi_write(&select, params) == 0)
+	if (vr_spi_read(&select, key) == 0)
 		unknown_message(message_id);
-	return vr_spi_text(0, 1);
+	slot->tts_tid = *(ItemPointer) DatumGetPointer(vr_spi_value(0, 1).value);
+	if (vr_lock_row(messages, slot, true) != VR_ROW_LOCKED)
+		unknown_message(message_id);
+	state = DatumGetTextPCopy(slot_getattr(slot, Anum_message_state, &isnull));
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(messages, NoLock);
+	return state;
 }
 
 /*
@@ -396,21 +415,33 @@ state_of(const pg_uuid_t *message_id)
 static void
 revive_cancellation(const pg_uuid_t *message_id, TimestampTz now)
 {
-	static const VrStatement update = {
-		"UPDATE vendor_routing.messages AS c"
-		" SET state = 'QUEUED', due_at = $2"
+	static const VrStatement select = {
+		"SELECT c.message_id"
 		" FROM vendor_routing.messages AS m"
-		" WHERE m.message_id = $1 AND m.kind <> 'CANCELLATION'"
-		" AND c.routing_id = m.routing_id AND c.vendor_id = m.vendor_id"
-		" AND c.round = m.round AND c.kind = 'CANCELLATION' AND c.state = 'DROPPED'",
+		" JOIN vendor_routing.messages AS c"
+		"      ON c.routing_id = m.routing_id AND c.vendor_id = m.vendor_id"
+		"      AND c.round = m.round AND c.kind = 'CANCELLATION'"
+		" WHERE m.message_id = $1 AND m.kind <> 'CANCELLATION' AND c.state = 'DROPPED'",
+		1, {UUIDOID}
+	};
+	static const VrStatement update = {
+		"UPDATE vendor_routing.messages"
+		" SET state = 'QUEUED', due_at = $2"
+		" WHERE message_id = $1",
 		2, {UUIDOID, TIMESTAMPTZOID}
 	};
+	NullableDatum key[] = {vr_param_ptr(message_id)};
+	pg_uuid_t	cancellation;
 	NullableDatum params[] = {
-		vr_param_ptr(message_id),
+		vr_param_ptr(&cancellation),
 		vr_param(TimestampTzGetDatum(now))
 	};
 
-	(void) vr_spi_write(&update, params);
+	if (vr_spi_write(&select, key) == 0)
+		return;
+	cancellation = *DatumGetUUIDP(vr_spi_value(0, 1).value);
+	if (vr_text_is(lock_message(&cancellation), "DROPPED"))
+		vr_spi_write_exactly(&update, params, 1);
 }
 
 /*
@@ -440,7 +471,7 @@ vr_message_sent(PG_FUNCTION_ARGS)
 	vr_require_writable("vr_message_sent()");
 
 	vr_spi_begin(&spi);
-	is_new = !vr_text_is(state_of(message_id), "SENT");
+	is_new = !vr_text_is(lock_message(message_id), "SENT");
 	vr_spi_write_exactly(&update, params, 1);
 	vr_cancellation_mark(message_id);
 	revive_cancellation(message_id, vr_now());
@@ -508,7 +539,7 @@ vr_message_failed(PG_FUNCTION_ARGS)
 	vr_require_writable("vr_message_failed()");
 
 	vr_spi_begin(&spi);
-	state = state_of(message_id);
+	state = lock_message(message_id);
 	if (vr_text_is(state, "LEASED") || vr_text_is(state, "QUEUED"))
 		state = try_again(message_id, error, may_have_arrived);
 	else if (may_have_arrived && vr_spi_write(&note, params) == 1)
@@ -566,7 +597,7 @@ vr_confirm_delivery(PG_FUNCTION_ARGS)
 				 errmsg("at must be finite")));
 
 	vr_spi_begin(&spi);
-	(void) state_of(message_id);
+	(void) lock_message(message_id);
 	if (failed)
 	{
 		is_new = (vr_spi_read(&undelivered, params) == 1);

@@ -49,8 +49,8 @@ vr_wake_senders(void)
 }
 
 /*
- * Somebody may have to be told something of these routings.  The caller holds their
- * locks.
+ * Somebody may have to be told something of these routings, which are new.  The caller
+ * holds their locks.
  */
 void
 vr_outbox_add(const pg_uuid_t *routing_ids, int n)
@@ -74,21 +74,43 @@ vr_outbox_add(const pg_uuid_t *routing_ids, int n)
 	(void) vr_rows_insert(&rows, &insert);
 }
 
+static bool
+is_in_outbox(const pg_uuid_t *routing_id, bool wait, bool *changing)
+{
+	NullableDatum key[] = {vr_param_ptr(routing_id)};
+	Relation	table = vr_open_table("outbox");
+	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, wait, changing);
+	bool		found = (slot != NULL);
+
+	if (found)
+		ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+	return found;
+}
+
 /*
- * Would vr_outbox_add not wait?  It would for a sender who has taken the routing out, and
- * not ended.  The caller has the lock of the routing.
+ * The same of a routing that was in the outbox before, and may be still.  Waits for a
+ * sender that is changing it, before the INSERT could: that would fail with 40001 at
+ * REPEATABLE READ, where it met a row that its snapshot does not show.
+ */
+void
+vr_outbox_put_back(const pg_uuid_t *routing_id)
+{
+	bool		changing;
+
+	if (!is_in_outbox(routing_id, true, &changing))
+		vr_outbox_add(routing_id, 1);
+}
+
+/*
+ * Would vr_outbox_put_back not wait?  The caller has the lock of the routing.
  */
 bool
 vr_outbox_is_free(const pg_uuid_t *routing_id)
 {
-	NullableDatum key[] = {vr_param_ptr(routing_id)};
-	Relation	table = vr_open_table("outbox");
 	bool		changing = false;
-	TupleTableSlot *slot = vr_newest_row(table, lengthof(key), key, false, &changing);
 
-	if (slot != NULL)
-		ExecDropSingleTupleTableSlot(slot);
-	table_close(table, NoLock);
+	(void) is_in_outbox(routing_id, false, &changing);
 	return !changing;
 }
 

@@ -26,6 +26,7 @@ typedef struct VrOutboxBatch
 } VrOutboxBatch;
 
 extern void vr_outbox_add(const pg_uuid_t *routing_ids, int n);
+extern void vr_outbox_put_back(const pg_uuid_t *routing_id);
 extern bool vr_outbox_is_free(const pg_uuid_t *routing_id);
 extern void vr_outbox_lock_changed(VrOutboxBatch *changed);
 extern int	vr_outbox_settle(const VrOutboxBatch *changed);

@@ -60,7 +60,7 @@ static void
 tell(const VrRouting *routing)
 {
 	if (routing->status != VR_PENDING && routing->status != VR_EXHAUSTED)
-		vr_outbox_add(&routing->routing_id, 1);
+		vr_outbox_put_back(&routing->routing_id);
 	vr_wake_senders();
 }
 

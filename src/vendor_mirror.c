@@ -68,6 +68,37 @@
 	"      ON p.vendor_id = x.vendor_id"
 
 /*
+ * Locks the rows of these vendors that are there, in the sequence of their ids.  An INSERT
+ * that meets a row which somebody is changing could else fail with 23505 by its phone,
+ * which is another index than that of ON CONFLICT.
+ */
+static void
+lock_vendors(const Jsonb *rows)
+{
+	static const VrStatement select = {
+		"SELECT v.vendor_id"
+		" FROM pg_catalog.jsonb_to_recordset($1) AS x (vendor_id pg_catalog.text)"
+		" JOIN vendor_routing.vendors AS v ON v.vendor_id = x.vendor_id"
+		" ORDER BY v.vendor_id",
+		1, {JSONBOID},
+		.joins = true
+	};
+	NullableDatum params[] = {vr_param_ptr(rows)};
+	int			n = (int) vr_spi_write(&select, params);
+	List	   *vendor_ids = NIL;
+	ListCell   *cell;
+
+	for (int i = 0; i < n; i++)
+		vendor_ids = lappend(vendor_ids, vr_spi_text(i, 1));
+	foreach(cell, vendor_ids)
+	{
+		VrVendorLock lock = {.wait = true};
+
+		(void) vr_vendor_lock(lfirst(cell), 0, NULL, &lock);
+	}
+}
+
+/*
  * Writes rows of the attached table; columns are the names of those that are
  * mapped.  Numbers that are given up come first, so that rows can exchange them.
  */
@@ -119,6 +150,7 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 		vr_param(TimestampTzGetDatum(now))
 	};
 
+	lock_vendors(rows);
 	(void) vr_spi_write(&free_phones, params);
 	(void) vr_spi_write(&upsert, params);
 }

@@ -35,7 +35,7 @@ sub accept_of
 
 sub session
 {
-	return $node->background_psql('postgres', on_error_stop => 0);
+	return new_session($node, 'postgres', on_error_stop => 0);
 }
 
 sub pid_of

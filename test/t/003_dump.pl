@@ -47,7 +47,7 @@ SQL
 		join(
 			' UNION ALL ',
 			map { "SELECT '$_', count(*), sum(hashtextextended(ROW($columns{$_})::text, 0)::numeric) FROM vendor_routing.$_" }
-			  sort keys %columns));
+			  sort keys %columns) . ' ORDER BY 1');
 }
 
 #-------------------------------------------------------------------------
@@ -321,7 +321,7 @@ END
 $$;
 SQL
 
-my @sessions = map { $node->background_psql('again') } 1 .. 2;
+my @sessions = map { new_session($node, 'again') } 1 .. 2;
 
 foreach my $session (@sessions)
 {

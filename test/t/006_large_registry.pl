@@ -55,7 +55,7 @@ sub broadcasts
 sub cost_of_broadcasts
 {
 	my ($database) = @_;
-	my $session = $node->background_psql($database);
+	my $session = new_session($node, $database);
 	my ($plan, $seq_scan, $fetched);
 
 	# Columns of a row expanded by .* would call the function for each: one is
@@ -149,7 +149,7 @@ unlike($plan, qr/Sort|Seq Scan/, "$large vendors: nothing is sorted");
 
 # An order that few can take costs more, but not the registry.
 {
-	my $session = $node->background_psql('large');
+	my $session = new_session($node, 'large');
 
 	$session->query_safe('BEGIN');
 	is( $session->query_safe(

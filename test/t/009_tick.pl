@@ -52,7 +52,7 @@ sub session
 {
 	my ($database) = @_;
 
-	return $node->background_psql($database // 'postgres', on_error_stop => 0);
+	return new_session($node, $database // 'postgres', on_error_stop => 0);
 }
 
 # Offers orders PREFIX-1 to PREFIX-N to so many vendors each, and waits until the

@@ -132,7 +132,7 @@ UPDATE vendor_routing.responses SET offered_at = now() - interval '2 s', expires
 UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s', expires_at = now() - interval '1 s'
  WHERE order_id IN ('1000001', '1000002');
 SQL
-	my $application = $node->background_psql('postgres');
+	my $application = new_session($node, 'postgres');
 
 	$application->query_safe('BEGIN; UPDATE app.orders SET note = 1 WHERE id = 1000001');
 	$node->safe_psql('postgres', "SET statement_timeout = '60s'; SELECT * FROM vr_tick(100000)");

@@ -67,7 +67,7 @@ invite_orders($node, 'postgres', 'crash', 1);
 {
 	my $claimed =
 	  ask("SELECT string_agg(message_id::text, ',' ORDER BY message_id) FROM vr_claim_messages(NULL, 6, '1 h')");
-	my $open = $node->background_psql('postgres');
+	my $open = new_session($node, 'postgres');
 
 	$open->query_safe('BEGIN');
 	is($open->query_safe('SELECT count(*) FROM vr_claim_messages()'),

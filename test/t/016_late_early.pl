@@ -142,9 +142,9 @@ my @cases = (
 		[ 't|LOCKED|vendor-2', 'f|ALREADY_LOCKED|vendor-1' ], [ 'EXHAUSTED', 'EXHAUSTED' ] ]);
 
 my $number = 0;
-my $watcher = $node->background_psql('postgres');
-my $first = $node->background_psql('postgres', on_error_stop => 0);
-my $second = $node->background_psql('postgres', on_error_stop => 0);
+my $watcher = new_session($node, 'postgres');
+my $first = new_session($node, 'postgres', on_error_stop => 0);
+my $second = new_session($node, 'postgres', on_error_stop => 0);
 my $second_pid = $second->query_safe('SELECT pg_backend_pid()');
 
 # Starts the second call.  Returns whether it waits for a lock; else it has ended.
@@ -296,7 +296,7 @@ SELECT md5(string_agg(x, ' ' ORDER BY x)) FROM (
 	UNION ALL SELECT concat_ws(' ', routing_id, round, vendor_id, reason) FROM vendor_routing.cancellations
 	UNION ALL SELECT event_id::text FROM vendor_routing.events) AS s (x)
 SQL
-my $walker = $node->background_psql('postgres', on_error_stop => 0);
+my $walker = new_session($node, 'postgres', on_error_stop => 0);
 my $orders = 0;
 my %seen;
 my (@wrong, @revived);

@@ -270,7 +270,7 @@ sub connect_again
 	foreach my $session ($app, $other)
 	{
 		$session->quit if defined $session;
-		$session = $node->background_psql('postgres', on_error_stop => 0);
+		$session = new_session($node, 'postgres', on_error_stop => 0);
 		$session->query(q{\set VERBOSITY sqlstate});
 		$session->query(q{SET lock_timeout = '10s'});
 	}
@@ -538,7 +538,7 @@ is($other->query("SELECT * FROM vr_check() WHERE violation <> 'WRONG_LOAD'"), ''
 # Notifications
 #-------------------------------------------------------------------------
 
-my $listener = $node->background_psql('postgres');
+my $listener = new_session($node, 'postgres');
 
 $listener->query_safe('LISTEN vendor_routing');
 my $noisy = new_case('accept');
@@ -642,7 +642,7 @@ sub connect_to_walk
 {
 	foreach my $session ($app, $other)
 	{
-		$session = $node->background_psql('walk', on_error_stop => 0);
+		$session = new_session($node, 'walk', on_error_stop => 0);
 		$session->query(q{SET lock_timeout = '10s'});
 	}
 	return;
@@ -723,7 +723,7 @@ foreach my $n (1 .. $transactions)
 unlike($app->{stderr} . $other->{stderr}, qr/ERROR/, 'the walk can be walked') or diag $app->{stderr};
 $_->quit foreach $app, $other;
 
-my $straight = $node->background_psql('straight');
+my $straight = new_session($node, 'straight');
 my @differ;
 
 foreach my $call (@kept)

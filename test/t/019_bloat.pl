@@ -240,7 +240,7 @@ is_small('late');
 cmp_ok($size{late}{$_}[0] * $size{late}{$_}[1], '<', 40 * 8192, "late: $_ is small") foreach qw(vendors outbox);
 my $small = $dead{late};
 
-my $pin = $node->background_psql('postgres');
+my $pin = new_session($node, 'postgres');
 
 $pin->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM vendor_routing.vendors;');
 push @steps, churn(0.3);
@@ -248,6 +248,7 @@ measure('pinned');
 cmp_ok($dead{pinned}, '>', 10 * ($small + 10), 'pinned: an old transaction keeps dead rows');
 cmp_ok($touched{pinned}{broadcast}, '>', 2 * $touched{early}{broadcast}, 'pinned: which makes calls dearer');
 
+$pin->query_safe('COMMIT');
 $pin->quit;
 measure('unpinned');
 cmp_ok($dead{unpinned}, '<', 0.1 * $dead{pinned}, 'unpinned: dead rows are gone');

@@ -21,7 +21,7 @@ our @EXPORT = qw(
   full new_node copy_server add_database invite_orders race
   start_vendors wait_for_wins read_answers lost_wins kill_server
   broken_orders table_digests advisory_locks
-  sqlstate_of start_query finish_query wait_until_blocked
+  new_session sqlstate_of start_query finish_query wait_until_blocked
 );
 
 # How much to do: as little as a test that is run all the time may take, or as much
@@ -379,6 +379,16 @@ sub advisory_locks
 SELECT count(*) FROM pg_locks
  WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = '$database');
 SQL
+}
+
+# A background session: the time-out is that of each call, not of all of them.
+sub new_session
+{
+	my ($node, @options) = @_;
+	my $session = $node->background_psql(@options);
+
+	$session->set_query_timer_restart;
+	return $session;
 }
 
 # Runs what must fail in a background session, and returns its SQLSTATE (or
