@@ -1,6 +1,8 @@
 -- The ten best are invited, best first, and the same order again is the same
 -- routing.  Would catch: another order of vendors, a second routing, a wrong
 -- deadline.
+SET vendor_routing.offer_ttl = '1 min';
+SET vendor_routing.order_ttl = '15 min';
 SELECT vendor_count, created, invited -> 0 AS first, invited -> 9 ->> 'vendor_id' AS last
 FROM vr_broadcast('b-1', 'retailer');
 SELECT vendor_count, created, invited -> 0 AS first, invited -> 9 ->> 'vendor_id' AS last

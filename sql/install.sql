@@ -29,3 +29,10 @@ INSERT INTO vendor_routing.vendors
 SELECT 'v' || to_char(i, 'FM00'), 'Vendor ' || i, i <> 11, i <> 12, 100, 100 - i, 5, 100
 FROM generate_series(1, 12) AS i;
 SELECT vendor_id, score FROM vendor_routing.vendors ORDER BY score DESC, vendor_id LIMIT 3;
+
+-- time enough for the slowest machine
+DO $$
+BEGIN
+	EXECUTE format('ALTER DATABASE %I SET vendor_routing.offer_ttl = %L', current_database(), '1 h');
+	EXECUTE format('ALTER DATABASE %I SET vendor_routing.order_ttl = %L', current_database(), '2 h');
+END $$;

@@ -1,6 +1,6 @@
 -- Units, bounds and defaults of every setting; unknown names are refused.
 SELECT vr_version() IS NOT NULL AS loaded;
-SELECT name, setting, unit, context, vartype, min_val, max_val, boot_val
+SELECT name, unit, context, vartype, min_val, max_val, boot_val
 FROM pg_settings WHERE name LIKE 'vendor_routing.%' ORDER BY 1;
 -- the words differ between PostgreSQL versions
 \set VERBOSITY sqlstate
@@ -12,6 +12,7 @@ SET vendor_routing.offer_ttl = '2 years';
 SET vendor_routing.offer_ttl = 'soon';
 SET vendor_routing.order_ttl = '0';
 \set VERBOSITY default
+SET vendor_routing.order_ttl = '15 min';
 SET vendor_routing.offer_ttl = '2 min';
 SHOW vendor_routing.offer_ttl;
 -- a pair that does not fit is said to be so, and the shorter one counts
@@ -21,11 +22,17 @@ SET vendor_routing.order_ttl = '2 h';
 RESET vendor_routing.offer_ttl;
 RESET vendor_routing.order_ttl;
 SET vendor_routing.no_such_setting = 1;
--- switching the record off takes a superuser
+-- switching the record off takes a superuser, and so does what others' offers are made by
 CREATE ROLE regress_vr_user;
 SET ROLE regress_vr_user;
 SET vendor_routing.record_losses = off;
 SET vendor_routing.max_vendors = 5;
+SET vendor_routing.offer_ttl = '1 s';
+SET vendor_routing.order_ttl = '1 d';
+SET vendor_routing.order_lifetime = '365 d';
+SET vendor_routing.auto_pause_after = 1;
+SET vendor_routing.auto_pause_for = '1 s';
+SET vendor_routing.confirm_within = '1 min';
+RESET vendor_routing.confirm_within;
 RESET ROLE;
-RESET vendor_routing.max_vendors;
 DROP ROLE regress_vr_user;

@@ -59,10 +59,10 @@ static const VrTrigger triggers[] = {
  * Lets go of the attached table, with its state machine.
  */
 static bool
-detach(Oid caller)
+detach(Oid caller, Oid successor)
 {
 	vr_order_edges_forget();
-	return vr_detach(VR_ATTACHED_ORDERS, caller, triggers, lengthof(triggers));
+	return vr_detach(VR_ATTACHED_ORDERS, caller, successor, triggers, lengthof(triggers));
 }
 
 /*
@@ -86,7 +86,7 @@ vr_attach_orders(PG_FUNCTION_ARGS)
 	vr_order_check_mapping(&mapping, relation);
 
 	vr_spi_begin(&spi);
-	(void) detach(spi.user);
+	(void) detach(spi.user, relid);
 	vr_attachment_insert(VR_ATTACHED_ORDERS, relid, argument, search_path, vr_now());
 	vr_order_edges_fill(&mapping);
 	vr_create_triggers(relation, triggers, lengthof(triggers));
@@ -110,7 +110,7 @@ vr_detach_orders(PG_FUNCTION_ARGS)
 	vr_require_writable("vr_detach_orders()");
 
 	vr_spi_begin(&spi);
-	detached = detach(spi.user);
+	detached = detach(spi.user, InvalidOid);
 	vr_spi_end(&spi);
 
 	PG_RETURN_BOOL(detached);

@@ -278,8 +278,8 @@ vr_attach_vendors(PG_FUNCTION_ARGS)
 	vr_require_unique(relation, &fields[FIELD_VENDOR_ID]);
 
 	vr_spi_begin(&spi);
-	(void) vr_detach(VR_ATTACHED_VENDORS, spi.user, triggers,
-					  lengthof(triggers));
+	(void) vr_detach(VR_ATTACHED_VENDORS, spi.user, relid, triggers,
+					 lengthof(triggers));
 	vr_attachment_insert(VR_ATTACHED_VENDORS, relid, mapping, search_path, vr_now());
 	vr_create_triggers(relation, triggers, lengthof(triggers));
 	vr_spi_end(&spi);
@@ -305,8 +305,8 @@ vr_detach_vendors(PG_FUNCTION_ARGS)
 	vr_require_writable("vr_detach_vendors()");
 
 	vr_spi_begin(&spi);
-	detached = vr_detach(VR_ATTACHED_VENDORS, spi.user, triggers,
-					  lengthof(triggers));
+	detached = vr_detach(VR_ATTACHED_VENDORS, spi.user, InvalidOid, triggers,
+						 lengthof(triggers));
 	vr_spi_end(&spi);
 
 	PG_RETURN_BOOL(detached);

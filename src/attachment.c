@@ -144,6 +144,8 @@ vr_begin_output(void)
 		set_for_output("extra_float_digits", "1");
 	if (bytea_output != BYTEA_OUTPUT_HEX)
 		set_for_output("bytea_output", "hex");
+	if (strcmp(pg_get_timezone_name(session_timezone), "UTC") != 0)
+		set_for_output("timezone", "UTC");
 	return level;
 }
 
@@ -235,9 +237,12 @@ vr_create_triggers(Relation relation, const VrTrigger *triggers, int n)
 /*
  * Takes triggers of ours off the attached table of a kind, and forgets it.
  * Returns false where there is none.  Only its owner may; the table may be gone.
+ * successor is the table that is attached next: there they are replaced, since to take
+ * them off takes a stronger lock than the caller has.
  */
 bool
-vr_detach(VrAttachmentKind kind, Oid caller, const VrTrigger *triggers, int n)
+vr_detach(VrAttachmentKind kind, Oid caller, Oid successor,
+		  const VrTrigger *triggers, int n)
 {
 	VrAttachment attachment;
 
@@ -249,7 +254,7 @@ vr_detach(VrAttachmentKind kind, Oid caller, const VrTrigger *triggers, int n)
 			aclcheck_error(ACLCHECK_NOT_OWNER,
 						   get_relkind_objtype(get_rel_relkind(attachment.relation)),
 						   get_rel_name(attachment.relation));
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n && attachment.relation != successor; i++)
 			vr_spi_utility(psprintf("DROP TRIGGER IF EXISTS %s ON %s",
 									triggers[i].name,
 									vr_quoted_name(attachment.relation)));
@@ -552,6 +557,25 @@ vr_require_unique(Relation relation, const VrField *field)
 }
 
 /*
+ * The tables with the rows of an attached table: its partitions, and itself.  What
+ * inherits from it otherwise has ids of its own, and is not attached.  The partitions
+ * are locked as wanted; the caller has locked the table.  NIL where it was dropped
+ * meanwhile.
+ */
+List *
+vr_attached_tables(Oid relation, LOCKMODE lockmode)
+{
+	switch (get_rel_relkind(relation))
+	{
+		case '\0':
+			return NIL;
+		case RELKIND_PARTITIONED_TABLE:
+			return find_all_inheritors(relation, lockmode, NULL);
+	}
+	return list_make1_oid(relation);
+}
+
+/*
  * Hands each row of a table, partitions included, to take().
  */
 void
@@ -563,7 +587,7 @@ vr_attached_rows(Oid relation, Snapshot snapshot,
 	ListCell   *cell;
 
 	LockRelationOid(relation, AccessShareLock);
-	tables = find_all_inheritors(relation, AccessShareLock, NULL);
+	tables = vr_attached_tables(relation, AccessShareLock);
 	foreach(cell, tables)
 	{
 		Relation	table;

@@ -80,7 +80,7 @@ extern int	vr_begin_output(void);
 extern void vr_end_output(int level);
 extern char *vr_quoted_name(Oid relation);
 extern void vr_create_triggers(Relation relation, const VrTrigger *triggers, int n);
-extern bool vr_detach(VrAttachmentKind kind, Oid caller,
+extern bool vr_detach(VrAttachmentKind kind, Oid caller, Oid successor,
 					  const VrTrigger *triggers, int n);
 
 extern Relation vr_open_attachable(Oid relation);
@@ -92,6 +92,7 @@ extern Oid	vr_scalar_type(Relation relation, AttrNumber attnum, int32 *typmod);
 extern char *vr_canonical(Relation relation, AttrNumber attnum, char *value);
 extern bool vr_is_unique_index_on(Relation index, AttrNumber attnum);
 extern void vr_require_unique(Relation relation, const VrField *field);
+extern List *vr_attached_tables(Oid relation, LOCKMODE lockmode);
 extern void vr_attached_rows(Oid relation, Snapshot snapshot,
 							 void (*take) (Relation table, HeapTuple row, void *arg),
 							 void *arg);

@@ -151,6 +151,17 @@ vr_open_table(const char *name)
 }
 
 /*
+ * The same, to lock rows that will be written: the lock of the table is the one that the
+ * statement takes.  A weaker one would be made stronger then, and deadlock with somebody
+ * who locked the table in between, and writes the row.
+ */
+Relation
+vr_open_table_to_lock(const char *name)
+{
+	return table_open(own_relid(name), RowExclusiveLock);
+}
+
+/*
  * Opens an index of ours for reading.
  */
 Relation

@@ -108,18 +108,23 @@ put_rank(ReturnSetInfo *rsinfo, const VrQuestion *question, const text *vendor_i
 static void
 put_offer(ReturnSetInfo *rsinfo, const VrRouting *routing, const text *vendor_id)
 {
-	VrResponse	response;
+	const VrResponse *response = NULL;
+	ListCell   *cell;
 
-	vr_response_read(routing, vendor_id, &response);
-	if (!response.invited)
+	foreach(cell, vr_responses_read(routing))
+	{
+		if (vr_text_eq(((VrResponse *) lfirst(cell))->vendor_id, vendor_id))
+			response = lfirst(cell);
+	}
+	if (response == NULL)
 		put(rsinfo, "offer", false,
 			psprintf("none in round %d", routing->round), "an offer");
 	else
 		put(rsinfo, "offer", true,
 			psprintf("rank %d in wave %d of round %d, answer: %s",
-					 response.rank, response.wave, routing->round,
-					 response.answer == VR_NO_ANSWER ? "none" :
-					 vr_answer_name(response.answer)),
+					 response->rank, response->wave, routing->round,
+					 response->answer == VR_NO_ANSWER ? "none" :
+					 vr_answer_name(response->answer)),
 			"an offer");
 }
 
@@ -143,7 +148,7 @@ vr_explain(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	vr_spi_begin(&spi);
-	vr_routing_read(vr_make_routing_id(order_id), &routing);
+	vr_routing_read_as_seen(vr_make_routing_id(order_id), &routing);
 	vr_routing_read_plan(&routing, &plan);
 	wave = vr_wave_read(plan.waves, routing.wave);
 	question = (VrQuestion) {

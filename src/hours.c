@@ -27,20 +27,44 @@
 #define MINUTES_PER_DAY (24 * MINS_PER_HOUR)
 
 /*
+ * The time on the clocks of a zone.  Returns false where the server does not know it.
+ */
+static bool
+local_time(TimestampTz when, const text *time_zone, struct pg_tm *local)
+{
+	pg_tz	   *zone = pg_tzset(text_to_cstring(time_zone));
+	fsec_t		fsec;
+	int			offset;
+
+	return zone != NULL && timestamp2tm(when, &offset, local, &fsec, NULL, zone) == 0;
+}
+
+/*
+ * The time of day in words: 09:00, on the clocks of a zone; of UTC, where there is none
+ * or the server does not know it.
+ */
+char *
+vr_time_of_day(TimestampTz when, const text *time_zone)
+{
+	struct pg_tm local;
+
+	if ((time_zone == NULL || !local_time(when, time_zone, &local)) &&
+		!local_time(when, cstring_to_text("UTC"), &local))
+		return "";
+	return psprintf("%02d:%02d", local.tm_hour, local.tm_min);
+}
+
+/*
  * The minute of the week, on the clocks of a zone.  Returns false where the
  * server does not know the zone.
  */
 bool
 vr_minute_of_week(TimestampTz when, const text *time_zone, int *minute)
 {
-	pg_tz	   *zone = pg_tzset(text_to_cstring(time_zone));
 	struct pg_tm local;
-	fsec_t		fsec;
-	int			offset;
 	int			day;
 
-	if (zone == NULL ||
-		timestamp2tm(when, &offset, &local, &fsec, NULL, zone) != 0)
+	if (!local_time(when, time_zone, &local))
 		return false;
 
 	/* j2day counts from Sunday */

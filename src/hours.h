@@ -14,6 +14,7 @@
 #include "lib/stringinfo.h"
 #include "utils/timestamp.h"
 
+extern char *vr_time_of_day(TimestampTz when, const text *time_zone);
 extern bool vr_minute_of_week(TimestampTz when, const text *time_zone, int *minute);
 extern bool vr_hours_contain(Datum hours, int minute);
 extern bool vr_hours_are_of_a_week(Datum hours);

@@ -36,6 +36,7 @@
 #include "catalog.h"
 #include "clock.h"
 #include "errors.h"
+#include "hours.h"
 #include "message_text.h"
 #include "newest.h"
 #include "outbox.h"
@@ -261,12 +262,13 @@ put_messages(const List *leased, ReturnSetInfo *rsinfo)
 		" m.vendor_id, v.name, v.phone, m.attempts, m.due_at,"
 		" v.attributes ->> 'language', coalesce(c.reason, m.kind), t.retailer_id, t.product,"
 		" t.amount::text,"
-		" to_char(coalesce(r.expires_at, t.expires_at) AT TIME ZONE coalesce(v.time_zone, 'UTC'), 'HH24:MI'),"
+		" coalesce(r.expires_at, t.expires_at),"
 		" jsonb_build_object('order_id', t.order_id, 'retailer_id', t.retailer_id,"
 		"  'product', t.product, 'amount', t.amount, 'order_payload', t.payload,"
 		"  'expires_at', r.expires_at, 'reason', c.reason),"
 		" CASE WHEN t.product IS NULL AND t.amount IS NULL THEN ''"
-		"  ELSE ': ' || concat_ws(', ', t.product, t.amount) END"
+		"  ELSE ': ' || concat_ws(', ', t.product, t.amount) END,"
+		" v.time_zone"
 		" FROM vendor_routing.messages AS m"
 		" JOIN vendor_routing.routings AS t ON t.routing_id = m.routing_id"
 		" LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = m.vendor_id"
@@ -298,7 +300,8 @@ put_messages(const List *leased, ReturnSetInfo *rsinfo)
 			.details = vr_cstring(vr_spi_text(row, 19)),
 			.product = vr_cstring(vr_spi_text(row, 15)),
 			.amount = vr_cstring(vr_spi_text(row, 16)),
-			.until = vr_cstring(vr_spi_text(row, 17))
+			.until = vr_time_of_day(DatumGetTimestampTz(vr_spi_value(row, 17).value),
+									vr_spi_text(row, 20))
 		};
 
 		for (int i = 0; i < 11; i++)
@@ -392,7 +395,7 @@ lock_message(const pg_uuid_t *message_id)
 		1, {UUIDOID}
 	};
 	NullableDatum key[] = {vr_param_ptr(message_id)};
-	Relation	messages = vr_open_table("messages");
+	Relation	messages = vr_open_table_to_lock("messages");
 	TupleTableSlot *slot = table_slot_create(messages, NULL);
 	bool		isnull;
 	text	   *state;

@@ -601,62 +601,62 @@ close_place(Place *place)
 	table_close(place->table, NoLock);
 }
 
-/*
- * Is there an attached table of orders?
- */
-static bool
-find_attachment(VrAttachment *attachment)
+/* The attached table of orders, and the tables with its rows, all of them locked. */
+typedef struct Orders
 {
-	return vr_attachment_find(VR_ATTACHED_ORDERS, attachment) &&
-		get_rel_name(attachment->relation) != NULL;
-}
-
-/*
- * Locks the attached table and its partitions as the UPDATE will that may follow: a
- * weaker lock would be made stronger then, and two who do that deadlock with who
- * came in between.  Returns false where that would mean to wait, and we do not.
- */
-static bool
-lock_tables(Oid relation, bool wait)
-{
+	VrAttachment attachment;
 	List	   *tables;
+} Orders;
+
+/*
+ * Locks the attached table and its partitions, if there is one, as the UPDATE will that
+ * may follow: a weaker lock would be made stronger then, and two who do that deadlock
+ * with who came in between.  *busy is set where that would mean to wait, and we do not.
+ */
+static bool
+lock_orders(Orders *orders, bool wait, bool *busy)
+{
+	Oid			relation;
 	ListCell   *cell;
 
-	if (wait)
-	{
-		LockRelationOid(relation, RowExclusiveLock);
-		(void) find_all_inheritors(relation, RowExclusiveLock, NULL);
-		return true;
-	}
-	if (!ConditionalLockRelationOid(relation, RowExclusiveLock))
+	if (!vr_attachment_find(VR_ATTACHED_ORDERS, &orders->attachment))
 		return false;
-	tables = find_all_inheritors(relation, NoLock, NULL);
-	foreach(cell, tables)
+	relation = orders->attachment.relation;
+	if (wait)
+		LockRelationOid(relation, RowExclusiveLock);
+	else if (!ConditionalLockRelationOid(relation, RowExclusiveLock))
 	{
-		if (!ConditionalLockRelationOid(lfirst_oid(cell), RowExclusiveLock))
-			return false;
+		*busy = true;
+		return false;
 	}
-	return true;
+	orders->tables = vr_attached_tables(relation, wait ? RowExclusiveLock : NoLock);
+	foreach(cell, orders->tables)
+	{
+		if (!wait && !ConditionalLockRelationOid(lfirst_oid(cell), RowExclusiveLock))
+		{
+			*busy = true;
+			return false;
+		}
+	}
+	return orders->tables != NIL;	/* dropped meanwhile? */
 }
 
 /*
- * Finds the row of an order in tables that are locked.  The caller closes the place
- * where there is one.
+ * Finds the row of an order.  The caller closes the place where there is one.
  */
 static bool
-find_order(const VrAttachment *attachment, const text *order_id, Place *place)
+find_order(const Orders *orders, const text *order_id, Place *place)
 {
-	List	   *tables = find_all_inheritors(attachment->relation, NoLock, NULL);
 	ListCell   *cell;
 
-	foreach(cell, tables)
+	foreach(cell, orders->tables)
 	{
 		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_RELATION)
 			continue;
 		place->table = try_table_open(lfirst_oid(cell), NoLock);
 		if (place->table == NULL)
 			continue;
-		place->mapping = vr_order_mapping_read(attachment->mapping, place->table);
+		place->mapping = vr_order_mapping_read(orders->attachment.mapping, place->table);
 		place->slot = table_slot_create(place->table, NULL);
 		if (find_in(place, text_to_cstring(order_id)))
 			return true;
@@ -673,15 +673,14 @@ find_order(const VrAttachment *attachment, const text *order_id, Place *place)
 bool
 vr_order_lock(const text *order_id, bool wait)
 {
-	VrAttachment attachment;
+	Orders		orders;
+	bool		busy = false;
 	Place		place;
 	VrRowLock	result;
 
-	if (!find_attachment(&attachment))
-		return true;
-	if (!lock_tables(attachment.relation, wait))
-		return false;
-	if (!find_order(&attachment, order_id, &place))
+	if (!lock_orders(&orders, wait, &busy))
+		return !busy;
+	if (!find_order(&orders, order_id, &place))
 		return true;
 	result = vr_lock_row(place.table, place.slot, wait);
 	close_place(&place);
@@ -723,19 +722,18 @@ is_offerable(const VrOrderMapping *mapping, const VrOrderRow *row)
 bool
 vr_order_require_offerable(VrOrder *order)
 {
-	VrAttachment attachment;
+	Orders		orders;
 	Place		place;
 	VrOrderRow	row;
 	VrOrder		described;
 	bool		should_free;
 	int			level;
 
-	if (!find_attachment(&attachment))
+	if (!lock_orders(&orders, true, NULL))
 		return false;
-	(void) lock_tables(attachment.relation, true);
-	if (!find_order(&attachment, order->order_id, &place) ||
+	if (!find_order(&orders, order->order_id, &place) ||
 		vr_lock_row(place.table, place.slot, true) == VR_ROW_GONE)
-		unknown_order(order->order_id, attachment.relation);
+		unknown_order(order->order_id, orders.attachment.relation);
 
 	row = row_at(&place);
 	if (!is_offerable(&place.mapping, &row))
@@ -816,14 +814,15 @@ set_column(Update *update, const Place *place, int field, const char *value)
 }
 
 /*
- * Makes what the UPDATE has put off to the end of the transaction (deferred
- * constraints, and triggers) happen now.  Up to 17 it would run as whoever commits,
- * so a superuser, who may not even know the table, would run code of its owner's.
+ * Lets nothing be put off to the end of the transaction (deferred constraints, and
+ * triggers).  Up to 17 it would run as whoever commits, so a superuser, who may not even
+ * know the table, would run code of its owner's.  To be called before the rights change:
+ * what was put off before is not the owner's to run.
  */
 static void
-fire_deferred_now(void)
+defer_nothing(void)
 {
-	vr_spi_utility("SET CONSTRAINTS ALL IMMEDIATE");
+	vr_spi_utility_as_caller("SET CONSTRAINTS ALL IMMEDIATE");
 }
 
 /* The routing whose order is being written; NULL: none. */
@@ -858,7 +857,9 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 	VrSpi		spi;
 	uint64		written = 0;
 
-	vr_spi_begin_as(&spi, owner, search_path);
+	if (!trusted)
+		defer_nothing();
+	vr_spi_begin_as(&spi, owner, trusted ? 0 : SECURITY_RESTRICTED_OPERATION, search_path);
 	initStringInfo(&update.sql);
 	appendStringInfo(&update.sql, "UPDATE ONLY %s SET ",
 					 vr_quoted_name(RelationGetRelid(place->table)));
@@ -874,8 +875,6 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 		written = vr_spi_write_unplanned(update.sql.data, update.nparams, update.types,
 										 update.params);
 		following = outer;
-		if (!trusted)
-			fire_deferred_now();
 	}
 	PG_CATCH();
 	{
@@ -894,14 +893,14 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
  * took the order on, and that has been judged already.
  */
 static void
-check_written(const VrAttachment *attachment, const VrRouting *routing,
+check_written(const Orders *orders, const VrRouting *routing,
 			  const VrOrderRow *before, const char *word, const char *winner)
 {
 	Place		place;
 	VrOrderRow	row;
 	VrRouting	now;
 
-	if (!find_order(attachment, routing->order_id, &place))
+	if (!find_order(orders, routing->order_id, &place))
 		return;					/* deleted, and the routing told */
 	row = row_at(&place);
 	if (((word != NULL && same(row.status, before->status)) ||
@@ -920,20 +919,19 @@ check_written(const VrAttachment *attachment, const VrRouting *routing,
 void
 vr_order_follow(const VrRouting *routing)
 {
-	VrAttachment attachment;
+	Orders		orders;
 	Place		place;
 	VrOrderRow	row;
 	const char *winner;
 	const char *word;
 	bool		differs;
 
-	if (!routing->moved || !find_attachment(&attachment))
+	if (!routing->moved || !lock_orders(&orders, true, NULL))
 		return;
-	(void) lock_tables(attachment.relation, true);
-	if (!find_order(&attachment, routing->order_id, &place))
+	if (!find_order(&orders, routing->order_id, &place))
 	{
 		if (routing->status == VR_PENDING || routing->status == VR_LOCKED)
-			unknown_order(routing->order_id, attachment.relation);
+			unknown_order(routing->order_id, orders.attachment.relation);
 		return;
 	}
 
@@ -945,8 +943,8 @@ vr_order_follow(const VrRouting *routing)
 	differs = (word != NULL ||
 			   (vr_order_winner_is_mapped(&place.mapping) && !same(row.winner, winner)));
 	if (differs)
-		write_row(&place, attachment.search_path, routing, word, winner);
+		write_row(&place, orders.attachment.search_path, routing, word, winner);
 	close_place(&place);
 	if (differs)
-		check_written(&attachment, routing, &row, word, winner);
+		check_written(&orders, routing, &row, word, winner);
 }

@@ -17,7 +17,7 @@
  */
 #define VR_E164(number) \
 	"pg_catalog.substring(pg_catalog.regexp_replace(" \
-	"pg_catalog.regexp_replace(" number ", '\\(0\\)|[\\s()./-]', '', 'g')," \
-	" '^00', '+'), '^\\+[1-9][0-9]{1,14}$')"
+	"pg_catalog.regexp_replace(" number ", E'\\\\(0\\\\)|[\\\\s()./-]', '', 'g')," \
+	" '^00', '+'), E'^\\\\+[1-9][0-9]{1,14}$')"
 
 #endif							/* VR_PHONE_H */

@@ -280,7 +280,7 @@ read_body(Inbound *inbound)
 	static const VrStatement select = {
 		"SELECT w.word, pg_catalog.btrim(w.word, '#.,:;!\"''()[]*'),"
 		" pg_catalog.lower(pg_catalog.btrim(w.word, '#.,:;!\"''()[]*'))"
-		" FROM pg_catalog.regexp_split_to_table($1, '\\s+') AS w (word)"
+		" FROM pg_catalog.regexp_split_to_table($1, E'\\\\s+') AS w (word)"
 		" WHERE w.word <> '' LIMIT 41",
 		1, {TEXTOID}
 	};

@@ -324,6 +324,24 @@ vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing)
 }
 
 /*
+ * As vr_routing_read, for who only reports: as the calling query sees it, and without
+ * waiting for anybody.
+ */
+void
+vr_routing_read_as_seen(const pg_uuid_t *routing_id, VrRouting *routing)
+{
+	NullableDatum key[] = {vr_param_ptr(routing_id)};
+	Relation	table = vr_open_table("routings");
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+
+	if (vr_spi_read_snapshot(&by_key, key) == 0)
+		vr_routing_unknown(routing_id);
+	vr_spi_copy_row(0, slot);
+	(void) take_slot(routing, slot, false);
+	table_close(table, NoLock);
+}
+
+/*
  * Takes the lock of a routing and reads it.  Until the transaction ends, no
  * other call of ours changes it.
  *

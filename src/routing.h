@@ -135,6 +135,7 @@ extern pg_uuid_t vr_routing_id_in(TupleTableSlot *slot);
 extern bool vr_routing_exists(const pg_uuid_t *routing_id);
 pg_noreturn extern void vr_routing_unknown(const pg_uuid_t *routing_id);
 extern void vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing);
+extern void vr_routing_read_as_seen(const pg_uuid_t *routing_id, VrRouting *routing);
 extern void vr_routing_read_locked(const pg_uuid_t *routing_id, VrRouting *routing);
 extern bool vr_routing_read_if_free(const pg_uuid_t *routing_id, VrRouting *routing);
 extern bool vr_routing_try_lock_row(VrRouting *routing);

@@ -95,12 +95,16 @@ check_worker_databases(char **newval, void **extra, GucSource source)
 void
 vr_define_settings(void)
 {
+	/*
+	 * Waves, rounds and pauses are made in the session of whoever comes first, and that
+	 * may be a vendor: so how they are is not for everybody to set.
+	 */
 	DefineCustomIntVariable("vendor_routing.max_vendors",
 							"Number of vendors an order is offered to.",
 							"The best by score; vr_broadcast can be told another number.",
 							&vr_max_vendors,
 							10, 1, VR_MAX_VENDORS_LIMIT,
-							PGC_USERSET, 0,
+							PGC_SUSET, 0,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("vendor_routing.offer_ttl",
@@ -108,7 +112,7 @@ vr_define_settings(void)
 							"An offer never outlives its order.",
 							&vr_offer_ttl,
 							60, 1, VR_TTL_LIMIT,
-							PGC_USERSET, GUC_UNIT_S,
+							PGC_SUSET, GUC_UNIT_S,
 							check_offer_ttl, NULL, NULL);
 
 	DefineCustomIntVariable("vendor_routing.order_ttl",
@@ -116,7 +120,7 @@ vr_define_settings(void)
 							NULL,
 							&vr_order_ttl,
 							15 * 60, 1, VR_TTL_LIMIT,
-							PGC_USERSET, GUC_UNIT_S,
+							PGC_SUSET, GUC_UNIT_S,
 							check_order_ttl, NULL, NULL);
 
 	DefineCustomIntVariable("vendor_routing.order_lifetime",
@@ -124,7 +128,7 @@ vr_define_settings(void)
 							"Counted from the first broadcast: releases and retries extend the deadline of an order up to here.",
 							&vr_order_lifetime,
 							24 * 60 * 60, 1, VR_TTL_LIMIT,
-							PGC_USERSET, GUC_UNIT_S,
+							PGC_SUSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("vendor_routing.confirm_within",
@@ -149,7 +153,7 @@ vr_define_settings(void)
 							"An offer that ended because another vendor won does not count.",
 							&vr_auto_pause_after,
 							0, 0, 1000,
-							PGC_USERSET, 0,
+							PGC_SUSET, 0,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("vendor_routing.auto_pause_for",
@@ -157,7 +161,7 @@ vr_define_settings(void)
 							NULL,
 							&vr_auto_pause_for,
 							60 * 60, 1, VR_TTL_LIMIT,
-							PGC_USERSET, GUC_UNIT_S,
+							PGC_SUSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 
 	/* Part of the audit trail, so not for everybody to switch off. */

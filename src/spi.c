@@ -69,11 +69,12 @@ set_for_now(const char *name, const char *value)
 }
 
 /*
- * Opens SPI with the rights of a role, and the names that it sees.  Calls may be
- * nested.
+ * Opens SPI with the rights of a role, and the names that it sees.  restriction is 0, or
+ * SECURITY_RESTRICTED_OPERATION for a role that must leave nothing behind in the session.
+ * Calls may be nested.
  */
 void
-vr_spi_begin_as(VrSpi *spi, Oid role, const char *search_path)
+vr_spi_begin_as(VrSpi *spi, Oid role, int restriction, const char *search_path)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -83,7 +84,7 @@ vr_spi_begin_as(VrSpi *spi, Oid role, const char *search_path)
 
 	GetUserIdAndSecContext(&spi->user, &spi->security_context);
 	SetUserIdAndSecContext(role, spi->security_context |
-						   SECURITY_LOCAL_USERID_CHANGE);
+						   SECURITY_LOCAL_USERID_CHANGE | restriction);
 	spi->guc_level = NewGUCNestLevel();
 	set_for_now("search_path", search_path);
 }
@@ -98,7 +99,7 @@ vr_spi_begin(VrSpi *spi)
 	Oid			owner = routings->rd_rel->relowner;
 
 	table_close(routings, NoLock);
-	vr_spi_begin_as(spi, owner, "pg_catalog, pg_temp");
+	vr_spi_begin_as(spi, owner, 0, "pg_catalog, pg_temp");
 
 	/*
 	 * All our statements come by a key.  A plan made while a table was almost
@@ -117,12 +118,16 @@ vr_spi_allow_seqscan(void)
 	set_for_now("enable_seqscan", "on");
 }
 
+/*
+ * Settings are put back, also those that triggers have changed: a search_path that the
+ * owner of a table leaves behind would be that of whoever called.
+ */
 void
 vr_spi_end(const VrSpi *spi)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
-	AtEOXact_GUC(true, spi->guc_level);
+	AtEOXact_GUC(false, spi->guc_level);
 	SetUserIdAndSecContext(spi->user, spi->security_context);
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
@@ -338,6 +343,22 @@ vr_spi_utility(const char *sql)
 	if (result != SPI_OK_UTILITY)
 		elog(ERROR, "SPI_execute failed: %s: %s",
 			 SPI_result_code_string(result), sql);
+	MemoryContextSwitchTo(caller);
+}
+
+/*
+ * The same with the rights and the settings of our caller, outside of vr_spi_begin.
+ */
+void
+vr_spi_utility_as_caller(const char *sql)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	vr_spi_utility(sql);
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
 	MemoryContextSwitchTo(caller);
 }
 

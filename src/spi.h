@@ -74,7 +74,8 @@ typedef struct VrSpi
 } VrSpi;
 
 extern void vr_spi_begin(VrSpi *spi);
-extern void vr_spi_begin_as(VrSpi *spi, Oid role, const char *search_path);
+extern void vr_spi_begin_as(VrSpi *spi, Oid role, int restriction,
+							const char *search_path);
 extern void vr_spi_allow_seqscan(void);
 extern void vr_spi_end(const VrSpi *spi);
 
@@ -92,6 +93,7 @@ extern uint64 vr_spi_write_unplanned(const char *sql, int nparams,
 pg_noreturn extern void vr_spi_rethrow_without_row(MemoryContext caller,
 												   const char *detail);
 extern void vr_spi_utility(const char *sql);
+extern void vr_spi_utility_as_caller(const char *sql);
 extern uint64 vr_spi_read(const VrStatement *statement,
 						  const NullableDatum *params);
 extern uint64 vr_spi_read_snapshot(const VrStatement *statement,

@@ -112,10 +112,10 @@ do_routings(const pg_uuid_t *routing_ids, int n, Tick *tick)
 }
 
 /*
- * Is an error about this routing, so that others can go on?
+ * Is an error about what is worked on, so that the rest can go on?
  */
 static bool
-is_about_routing(int sqlerrcode)
+is_about_work(int sqlerrcode)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
 	{
@@ -129,66 +129,89 @@ is_about_routing(int sqlerrcode)
 }
 
 /*
- * As do_routings, in a subtransaction.  Returns false, with nothing changed,
- * where that raises an error, and warns of it if that is wanted.
+ * Works in a subtransaction.  Returns NULL, or the error that this raised, with nothing
+ * changed.
  */
-static bool
-try_routings(const pg_uuid_t *routing_ids, int n, Tick *tick, bool warn)
+static ErrorData *
+attempt(void (*work) (void *arg), void *arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	Tick		before = *tick;
-	volatile bool done = true;
+	ErrorData  *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
-		VrSpi		spi;
-		List	   *worked_on;
-		ListCell   *cell;
-
-		vr_spi_begin(&spi);
-		worked_on = do_routings(routing_ids, n, tick);
-		vr_spi_end(&spi);
-		foreach(cell, worked_on)
-			vr_order_follow(lfirst(cell));
+		work(arg);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
-		if (!is_about_routing(error->sqlerrcode))
+		if (!is_about_work(error->sqlerrcode))
 			ReThrowError(error);
-		done = false;
-		if (warn)
-		{
-			char	   *id;
-
-			CurrentResourceOwner = owner;
-			id = DatumGetCString(DirectFunctionCall1(uuid_out,
-													 UUIDPGetDatum(routing_ids)));
-			ereport(WARNING,
-					(errcode(error->sqlerrcode),
-					 errmsg("routing \"%s\" is due, and failed: %s", id,
-							error->message),
-					 error->detail ? errdetail_internal("%s", error->detail) : 0));
-		}
-		FreeErrorData(error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
-	if (!done)
-		*tick = before;
-	return done;
+	return error;
+}
+
+/* Routings to be worked on. */
+typedef struct Due
+{
+	const pg_uuid_t *routing_ids;
+	int			n;
+	Tick	   *tick;
+} Due;
+
+static void
+work_on_routings(void *arg)
+{
+	Due		   *due = arg;
+	VrSpi		spi;
+	List	   *worked_on;
+	ListCell   *cell;
+
+	vr_spi_begin(&spi);
+	worked_on = do_routings(due->routing_ids, due->n, due->tick);
+	vr_spi_end(&spi);
+	foreach(cell, worked_on)
+		vr_order_follow(lfirst(cell));
+}
+
+/*
+ * As do_routings, in a subtransaction.  Returns false, with nothing changed,
+ * where that raises an error, and warns of it if that is wanted.
+ */
+static bool
+try_routings(const pg_uuid_t *routing_ids, int n, Tick *tick, bool warn)
+{
+	Tick		before = *tick;
+	Due			due = {routing_ids, n, tick};
+	ErrorData  *error = attempt(work_on_routings, &due);
+
+	if (error == NULL)
+		return true;
+	*tick = before;
+	if (warn)
+	{
+		char	   *id = DatumGetCString(DirectFunctionCall1(uuid_out,
+															 UUIDPGetDatum(routing_ids)));
+
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("routing \"%s\" is due, and failed: %s", id, error->message),
+				 error->detail ? errdetail_internal("%s", error->detail) : 0));
+	}
+	FreeErrorData(error);
+	return false;
 }
 
 /*
@@ -297,6 +320,56 @@ do_due(Tick *tick, int max)
 	MemoryContextDelete(per_batch);
 }
 
+/* Vendors whose pauses are over. */
+typedef struct Rested
+{
+	List	   *vendor_ids;
+	int			resumed;
+} Rested;
+
+static void
+resume_vendors(void *arg)
+{
+	Rested	   *rested = arg;
+	TimestampTz now = vr_now();
+	ListCell   *cell;
+	VrSpi		spi;
+
+	vr_spi_begin(&spi);
+	foreach(cell, rested->vendor_ids)
+		rested->resumed += vr_vendor_end_pause(lfirst(cell), now);
+	vr_spi_end(&spi);
+}
+
+/*
+ * Ends pauses that are over, all at once if that works, else one by one.  Returns how
+ * many.  What an error says of the row of a vendor is not for everybody.
+ */
+static int
+end_pauses(List *vendor_ids)
+{
+	Rested		all = {vendor_ids};
+	int			resumed = 0;
+	ListCell   *cell;
+
+	if (vendor_ids == NIL || attempt(resume_vendors, &all) == NULL)
+		return all.resumed;
+	foreach(cell, vendor_ids)
+	{
+		Rested		one = {list_make1(lfirst(cell))};
+		ErrorData  *error = attempt(resume_vendors, &one);
+
+		if (error == NULL)
+			resumed += one.resumed;
+		else
+			ereport(WARNING,
+					(errcode(error->sqlerrcode),
+					 errmsg("pause of vendor \"%s\" is over, and could not be ended: %s",
+							text_to_cstring(lfirst(cell)), error->message)));
+	}
+	return resumed;
+}
+
 /*
  * When there is something to do next; false where nothing waits for a time.
  */
@@ -337,6 +410,7 @@ vr_tick(PG_FUNCTION_ARGS)
 	};
 	int			max;
 	Tick		tick = {0};
+	List	   *rested;
 	int			resumed;
 	TimestampTz next_due = 0;
 	bool		has_next;
@@ -356,7 +430,11 @@ vr_tick(PG_FUNCTION_ARGS)
 	do_due(&tick, max);
 
 	vr_spi_begin(&spi);
-	resumed = vr_vendors_end_pauses(max, vr_now());
+	rested = vr_vendors_to_resume(max, vr_now());
+	vr_spi_end(&spi);
+	resumed = end_pauses(rested);
+
+	vr_spi_begin(&spi);
 	has_next = next_time(vr_now(), &next_due);
 	vr_spi_end(&spi);
 

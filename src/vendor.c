@@ -30,6 +30,9 @@
 #include "spi.h"
 #include "vendor.h"
 
+/* How often a row is looked for that is there, and not where it was. */
+#define MAX_LOOKS 100
+
 /*
  * The newest version of a vendor's row, or NULL.  With wait, after whoever is
  * changing it; else *changing is set.
@@ -44,13 +47,18 @@ newest_vendor(Relation vendors, const text *vendor_id, bool wait, bool *changing
 		1, {TEXTOID}
 	};
 	NullableDatum key[] = {vr_param_ptr(vendor_id)};
-	TupleTableSlot *slot;
+	TupleTableSlot *slot = NULL;
 
-	/* Not seen, and yet there: it was being moved, so look again. */
-	do
+	/*
+	 * Not seen, and yet there: it was being moved, so look again.  Not for ever: what
+	 * the statement that calls us has deleted is never seen.
+	 */
+	for (int i = 0; i < MAX_LOOKS; i++)
+	{
 		slot = vr_newest_row(vendors, lengthof(key), key, wait, changing);
-	while (slot == NULL && vr_spi_read(&exists, key) > 0);
-
+		if (slot != NULL || vr_spi_read(&exists, key) == 0)
+			break;
+	}
 	return slot;
 }
 
@@ -70,7 +78,7 @@ VrGate
 vr_vendor_lock(const text *vendor_id, int gates, const VrQuestion *question,
 			   VrVendorLock *lock)
 {
-	Relation	vendors = vr_open_table("vendors");
+	Relation	vendors = vr_open_table_to_lock("vendors");
 	bool		changing = false;
 	TupleTableSlot *slot = newest_vendor(vendors, vendor_id, lock->wait, &changing);
 	VrGate		gate = VR_GATE_ACTIVE;
@@ -250,29 +258,27 @@ vr_vendor_resume(const text *vendor_id, const ItemPointerData *tid,
 }
 
 /*
- * Ends the pauses that are over, at most so many; a vendor whose row others have
- * is left for the next time.  Returns how many.
+ * The vendors whose pauses are over, at most so many.
  */
-int
-vr_vendors_end_pauses(int max, TimestampTz now)
+List *
+vr_vendors_to_resume(int max, TimestampTz now)
 {
-	List	   *vendor_ids = vr_newest_texts_until("vendors",
-													   "vendors_paused_until_idx",
-													   now, Anum_vendor_vendor_id,
-													   max);
-	int			ended = 0;
-	ListCell   *cell;
+	return vr_newest_texts_until("vendors", "vendors_paused_until_idx", now,
+								 Anum_vendor_vendor_id, max);
+}
 
-	foreach(cell, vendor_ids)
-	{
-		VrVendorLock lock = {.wait = false};
+/*
+ * Ends the pause of a vendor, if it is over; one whose row others have is left for the
+ * next time.
+ */
+bool
+vr_vendor_end_pause(const text *vendor_id, TimestampTz now)
+{
+	VrVendorLock lock = {.wait = false};
 
-		(void) vr_vendor_lock(lfirst(cell), 0, NULL, &lock);
-		if (ItemPointerIsValid(&lock.tid) &&
-			vr_vendor_resume(lfirst(cell), &lock.tid, now, now))
-			ended++;
-	}
-	return ended;
+	(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);
+	return ItemPointerIsValid(&lock.tid) &&
+		vr_vendor_resume(vendor_id, &lock.tid, now, now);
 }
 
 /*

@@ -69,7 +69,8 @@ extern void vr_vendor_pause(const text *vendor_id, const ItemPointerData *tid,
 							TimestampTz now);
 extern bool vr_vendor_resume(const text *vendor_id, const ItemPointerData *tid,
 							 TimestampTz ends, TimestampTz now);
-extern int	vr_vendors_end_pauses(int max, TimestampTz now);
+extern List *vr_vendors_to_resume(int max, TimestampTz now);
+extern bool vr_vendor_end_pause(const text *vendor_id, TimestampTz now);
 extern bool vr_vendors_next_resume(TimestampTz now, TimestampTz *when);
 extern void vr_vendor_pause_if_silent(const text *vendor_id, TimestampTz now);
 extern void vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,

@@ -350,15 +350,25 @@ is_decline_code_of_reject(const VrRow *row, int column)
 		vr_is_decline_code(DatumGetTextPP(value(row, column)));
 }
 
+/* The same of a text; one that is compressed may be as it was all the same. */
+static bool
+is_same_text(const VrRow *row, int column)
+{
+	return is_unchanged(row, column, -1) ||
+		(!is_null(row, column) && !is_null(row->before, column) &&
+		 vr_text_eq(DatumGetTextPP(value(row, column)),
+					DatumGetTextPP(value(row->before, column))));
+}
+
 /* An offer stays with its vendor, and the first answer stays. */
 static bool
 keeps_offer(const VrRow *row)
 {
 	return is_unchanged(row, Anum_response_routing_id, UUID_LEN) &&
 		is_same(row, Anum_response_round) &&
-		is_unchanged(row, Anum_response_vendor_id, -1) &&
+		is_same_text(row, Anum_response_vendor_id) &&
 		(is_null(row->before, Anum_response_response) ||
-		 (is_unchanged(row, Anum_response_response, -1) &&
+		 (is_same_text(row, Anum_response_response) &&
 		  is_same(row, Anum_response_responded_at)));
 }
 

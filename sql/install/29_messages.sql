@@ -107,7 +107,7 @@ CREATE TABLE vendor_routing.message_words (
 	word text NOT NULL,
 	meaning text NOT NULL,
 	CONSTRAINT message_words_pkey PRIMARY KEY (language, word),
-	CONSTRAINT message_words_word_check CHECK (word = lower(word) AND word ~ '^\S+$'),
+	CONSTRAINT message_words_word_check CHECK (word = lower(word) AND word ~ '^[^[:space:]]+$'),
 	CONSTRAINT message_words_meaning_check CHECK (meaning IN ('ACCEPT', 'REJECT', 'NOTHING', 'UNKNOWN'))
 );
 

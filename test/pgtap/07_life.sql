@@ -6,7 +6,7 @@
 -- back; a broadcast and vr_explain that do not ask the same gates.
 
 BEGIN;
-SELECT plan(14);
+SELECT plan(19);
 
 -- The average of many ratings ----------------------------------------------------
 
@@ -79,6 +79,33 @@ SELECT is_empty('SELECT * FROM explained WHERE passed <> invited',
 SELECT is(count(DISTINCT e.gate), 10::bigint, 'and every gate keeps somebody out')
 FROM vendor_routing.vendors AS v, vr_explain('gates', v.vendor_id) AS e
 WHERE NOT e.passed AND e.gate NOT IN ('offer', 'rank');
+
+-- Odd values -------------------------------------------------------------------------------------
+
+-- Would catch: a value that is taken for another since it is stored compressed.
+INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified) VALUES (repeat('supplier-', 12) || '1', 'Long', true), ('short', 'S', true);
+SELECT vr_broadcast('wide-' || i, 'r', vendors => ARRAY[repeat('supplier-', 12) || '1', 'short']) FROM generate_series(1, 2) AS i;
+CREATE TEMP TABLE wide AS SELECT jsonb_build_object('note', string_agg(md5(i::text), '')) AS payload FROM generate_series(1, 59) AS i;
+SELECT is(a.reason, 'LOCKED', 'a wide row: an accept') FROM wide, vr_accept(vr_routing_id('wide-1'), repeat('supplier-', 12) || '1', payload) AS a;
+SELECT is(a.recorded, true, 'and an answer') FROM wide, vr_respond(vr_routing_id('wide-2'), repeat('supplier-', 12) || '1', 'REJECT', payload => payload) AS a;
+SELECT ok(bool_or(pg_column_compression(vendor_id) IS NOT NULL), 'which are stored compressed') FROM vendor_routing.responses WHERE vendor_id ~ '^supplier';
+
+-- Would catch: a row that is looked for in vain, for ever.
+SET LOCAL statement_timeout = '30s';
+SELECT throws_ok($$WITH gone AS (DELETE FROM vendor_routing.vendors WHERE vendor_id = 'x1' RETURNING vendor_id) SELECT vr_pause(vendor_id) FROM gone$$,
+	'22023', 'vendor "x1" does not exist', 'a vendor that the same statement deletes');
+
+-- Would catch: a vendor whose pause cannot end, and who keeps orders from what is due.
+SELECT vr_pause('short', 'infinity'), vr_pause('x2', 'infinity');
+UPDATE vendor_routing.vendors SET paused_until = now() - interval '1 s' WHERE vendor_id IN ('short', 'x2');
+CREATE FUNCTION pg_temp.never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'never'; END $$;
+CREATE TRIGGER never BEFORE UPDATE ON vendor_routing.vendors FOR EACH ROW WHEN (OLD.vendor_id = 'short') EXECUTE FUNCTION pg_temp.never();
+UPDATE vendor_routing.responses SET offered_at = now() - interval '2 s', expires_at = now() - interval '1 s' WHERE routing_id = vr_routing_id('wide-2');
+UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s' WHERE order_id = 'wide-2';
+SET LOCAL client_min_messages = error;
+CREATE TEMP TABLE ticked AS SELECT timed_out, resumed FROM vr_tick();
+SELECT results_eq('SELECT timed_out, resumed, (SELECT string_agg(vendor_id, '' '') FROM vendor_routing.vendors WHERE paused_until < now()) FROM ticked',
+	$$VALUES (1, 1, 'short')$$, 'one pause that cannot end stops neither orders nor other pauses');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(266);
+SELECT plan(277);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -621,6 +621,40 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SELECT isnt(pg_temp.audited(), 'a deferred trigger as ' || current_user, 'a deferred trigger of the owner''s does not run as the caller of vr_tick');
 DROP TRIGGER later ON regress_app.theirs;
 
+-- Would catch: what the owner's trigger leaves in the session of a superuser who calls: a
+-- cursor that is read at COMMIT, a setting, a temporary object.
+CREATE FUNCTION regress_app.linger() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE TG_ARGV[0];
+	RETURN NULL;
+END $$;
+CREATE FUNCTION pg_temp.lingers(command text)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+	before text := current_setting('search_path');
+BEGIN
+	EXECUTE format('CREATE TRIGGER linger AFTER UPDATE ON regress_app.theirs FOR EACH ROW EXECUTE FUNCTION regress_app.linger(%L)', command);
+	INSERT INTO regress_app.theirs (id, status) VALUES ('linger', 'CREDIT_RESERVED');
+	result := pg_temp.tries($s$SELECT created FROM vr_broadcast('linger', NULL)$s$);
+	IF current_setting('search_path') <> before THEN
+		result := result || ', and search_path is ' || current_setting('search_path');
+	END IF;
+	RAISE EXCEPTION 'roll back' USING ERRCODE = 'UNDO0';
+EXCEPTION
+	WHEN SQLSTATE 'UNDO0' THEN RETURN result;
+	WHEN OTHERS THEN RETURN sqlstate || ': ' || sqlerrm;
+END $$;
+SELECT is(left(pg_temp.lingers(command), 6), expected, 'the owner''s trigger: ' || command)
+FROM (VALUES
+	('SELECT 1', 'true'),
+	('DECLARE c CURSOR WITH HOLD FOR SELECT 1', '42501:'),
+	('CREATE TEMP VIEW lingers AS SELECT 1', '42501:'),
+	('SET SESSION AUTHORIZATION DEFAULT', '42501:'),
+	('SELECT set_config(''search_path'', ''regress_trap'', false)', 'true')
+) AS t (command, expected);
+SELECT is(pg_temp.tries($$SELECT reason FROM vr_accept(vr_routing_id('theirs-1'), 'v1')$$, 'regress_vr_clerk'), 'ALREADY_ACCEPTED', 'others go on');
+
 CREATE FUNCTION regress_app.ok(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
 	PERFORM regress_app.ok_writes();
@@ -696,6 +730,14 @@ SELECT is(pg_temp.sneak_index(), 'true', 'the predicate of an index');
 -- Would catch: a trigger or an edge that stays, a routing that goes.
 SELECT is(pg_temp.tries(pg_temp.attach('{"auto_broadcast": true}')), '', 'the first table again');
 INSERT INTO regress_app.orders (id, status) VALUES ('last-1', 'CREDIT_RESERVED');
+-- A table that inherits from it later on has ids of its own.
+CREATE TABLE regress_app.archive () INHERITS (regress_app.orders);
+INSERT INTO regress_app.orders (id, status) VALUES ('kin', 'CREDIT_RESERVED');
+INSERT INTO regress_app.archive (id, status) VALUES ('kin-old', 'CREDIT_RESERVED');
+SELECT is(left(pg_temp.tries($$SELECT created FROM vr_broadcast('kin-old', NULL)$$), 5), 'VR003', 'what is in a table that inherits is not attached');
+SELECT is(pg_temp.tries($$DELETE FROM regress_app.orders WHERE id = 'kin'$$), 'OK', 'and is in nobody''s way');
+SELECT is(pg_temp.stand('kin'), 'gone / CANCELLED', 'also not where an order goes');
+DROP TABLE regress_app.archive;
 SELECT is(vr_detach_orders(), true, 'detached');
 SELECT is((SELECT count(*) FROM vr_attachments) + (SELECT count(*) FROM vendor_routing.order_edges)
 	+ (SELECT count(*) FROM pg_trigger WHERE tgfoid = 'vendor_routing.sync_orders'::regproc), 0::bigint, 'nothing of it is left');
@@ -706,6 +748,16 @@ SELECT is(pg_temp.stand('last-1'), 'PENDING_BIDS / LOCKED v1', 'and its row is l
 UPDATE regress_app.orders SET status = 'anything' WHERE id = 'last-1';
 DELETE FROM regress_app.orders WHERE id LIKE 'auto%';
 SELECT is(pg_temp.stand('auto-1'), 'gone / PENDING', 'a row that is deleted leaves the routing alone');
+
+-- Would catch: an id that is spelled in one way in one session, and otherwise in another.
+CREATE TABLE regress_app.timely (id timestamptz PRIMARY KEY, shop text DEFAULT 'r', status text, winner text);
+SET LOCAL timezone = 'UTC';
+SELECT is(pg_temp.tries(pg_temp.attach('{"auto_broadcast": true}', 'regress_app.timely')), '', 'a table with a time for its key');
+INSERT INTO regress_app.timely (id, status) VALUES ('2026-01-01 12:00:00+00', 'CREDIT_RESERVED');
+SET LOCAL timezone = 'Europe/Berlin';
+DELETE FROM regress_app.timely;
+SELECT is(pg_temp.stand('2026-01-01 12:00:00+00'), 'gone / CANCELLED', 'in another zone it is the same order');
+SELECT vr_detach_orders();
 
 -- All in all ----------------------------------------------------------------------------------------------------
 

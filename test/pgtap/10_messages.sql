@@ -12,7 +12,7 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
 SET LOCAL vendor_routing.max_releases = 100;
-SELECT plan(547);
+SELECT plan(550);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE.
@@ -186,6 +186,22 @@ UPDATE vendor_routing.messages AS m SET due_at = now() - interval '1 min' * (sub
 FROM vendor_routing.routings AS t WHERE t.routing_id = m.routing_id AND order_id ~ '^q';
 SELECT is(pg_temp.claim(NULL, 1), expected, 'the longest waiting first: ' || expected)
 FROM unnest('{OFFER q-3 v2,OFFER q-3 v1,OFFER q-2 v2,OFFER q-2 v1,OFFER q-1 v2,OFFER q-1 v1,nothing}'::text[]) AS expected;
+
+-- Would catch: a vendor of a zone that this server does not know, who keeps messages from others.
+SELECT pg_temp.fresh();
+SELECT FROM vr_broadcast('zone', 'shop', vendors => '{v1,v2}');
+UPDATE vendor_routing.vendors SET time_zone = 'Moon/Sea', working_hours = '{[0,10080)}' WHERE vendor_id = 'v1';
+SELECT is(string_agg(pg_temp.would('{}', format('SELECT %L ~ (''until '' || to_char((%L)::timestamptz AT TIME ZONE ''UTC'', ''HH24:MI''))', body, payload ->> 'expires_at')), ' '),
+	'true true', 'the clock of a zone that is not known is that of UTC') FROM vr_claim_messages();
+UPDATE vendor_routing.vendors SET time_zone = NULL, working_hours = NULL WHERE vendor_id = 'v1';
+
+-- Would catch: our SQL, read by a setting of the session's.
+SET LOCAL standard_conforming_strings = off;
+SET LOCAL escape_string_warning = off;
+SELECT is(outcome, 'AMBIGUOUS', 'backslashes that mean something') FROM vr_receive_message('wa', 'scs', '491700000001', 'hello is it me');
+SET LOCAL standard_conforming_strings = on;
+SELECT is(outcome || ' ' || reply, 'AMBIGUOUS We did not understand you. Open for you: zone. Reply ACCEPT or REJECT, and the order.', 'and afterwards')
+FROM vr_receive_message('wa', 'scs2', '491700000001', 'hello is it me');
 
 -- Would catch: stale messages that stand before the due ones, and keep a small claim from them or make it crawl,
 -- also where ANALYZE came before the rows were committed, and so has seen none.
@@ -563,7 +579,6 @@ CREATE TABLE regress_evil.messages ();
 CREATE TABLE regress_evil.vendors ();
 SELECT FROM vr_broadcast('e-1', 'shop', NULL, 12.50, vendors => '{v1}');
 -- A session that has made no plan of these yet would be better: DISCARD PLANS is the next best.
-DISCARD PLANS;
 CREATE TEMP TABLE evils (n int, call text, expected text);
 INSERT INTO evils VALUES (1, 'count(*) FROM public.vr_claim_messages()', '1'), (2, 'public.vr_message_failed(pg_temp.id(''e-1'', ''v1''), ''x'')', 'RETRY'),
 	(3, 'public.vr_message_sent(pg_temp.id(''e-1'', ''v1''))', 'true'), (4, 'public.vr_confirm_delivery(pg_temp.id(''e-1'', ''v1''), ''READ'')', 'true'),
