@@ -279,7 +279,7 @@ advise_on_packages() {
 		    apt-get update
 		    apt-get install --no-install-recommends $*
 
-		  Another release of Debian may have another version of PostgreSQL than $PG_MAJOR:
+		  Another release of Debian may have another version of PostgreSQL than ${PG_MAJOR:-15}:
 		  any from 15 will do, for example PG_MAJOR=17 script/$SCRIPT_NAME
 
 		  Elsewhere: install PostgreSQL with the headers of its server and of libpq,
