@@ -13,8 +13,8 @@
  * lock is given back after its batch, since our update makes others wait from then
  * on; so the lock table does not fill up.
  *
- * Errors: where one order cannot be done (a trigger of the DBA's may refuse it),
- * the others are: its work is rolled back to a subtransaction, and a WARNING
+ * Errors: where one order cannot be done (a trigger of the DBA's may refuse it), nor the
+ * pause of one vendor be ended, the others are: its work is rolled back to a subtransaction, and a WARNING
  * says why.  Errors about the session as a whole (cancel, shutdown, out of
  * memory, deadlock) end the call.
  *

@@ -1,4 +1,4 @@
--- src/eligibility.c reads this table by column number: new columns go last.
+-- src/vendor.h has the column numbers that C code reads this table by: new columns go last.
 CREATE TABLE vendor_routing.vendors (
 	vendor_id text NOT NULL,
 	name text NOT NULL,

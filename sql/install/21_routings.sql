@@ -1,4 +1,4 @@
--- src/routing.c reads this table by column number: new columns go last.
+-- src/routing.h has the column numbers that C code reads this table by: new columns go last.
 CREATE TABLE vendor_routing.routings (
 	routing_id uuid NOT NULL,
 	order_id text NOT NULL,

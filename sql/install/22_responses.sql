@@ -1,4 +1,4 @@
--- src/response.c reads this table by column number: new columns go last.
+-- src/response.h has the column numbers that C code reads this table by: new columns go last.
 CREATE TABLE vendor_routing.responses (
 	routing_id uuid NOT NULL,
 	round integer NOT NULL,

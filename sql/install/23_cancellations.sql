@@ -1,4 +1,4 @@
--- src/cancellation.c reads this table by column number: new columns go last.
+-- src/cancellation.h has the column numbers that C code reads this table by: new columns go last.
 CREATE TABLE vendor_routing.cancellations (
 	routing_id uuid NOT NULL,
 	round integer NOT NULL,
