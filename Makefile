@@ -3,6 +3,10 @@
 # PG_CONFIG picks the PostgreSQL; installcheck needs a running server (PGHOST,
 # PGPORT) whose superuser we are, and runs pg_regress, isolation and TAP tests.
 
+ifeq ($(wildcard vendor_routing.control),)
+$(error run make in the directory of the source)
+endif
+
 EXTENSION = vendor_routing
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
 
@@ -15,7 +19,7 @@ VERSIONED_SQL = $(EXTENSION)--$(EXTVERSION).sql
 DATA_built = $(VERSIONED_SQL)
 DATA = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
 DOCS = doc/vendor_routing.md
-EXTRA_CLEAN = $(VERSIONED_SQL)
+EXTRA_CLEAN = $(VERSIONED_SQL) test/isolation/output
 
 # First what creates the extension for the others, last what drops it.
 REGRESS = install $(filter-out install recreate,$(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))) recreate

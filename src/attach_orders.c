@@ -380,7 +380,6 @@ vr_sync_orders(PG_FUNCTION_ARGS)
 	TriggerData *trigger = vr_trigger_data(fcinfo);
 	VrAttachment attachment;
 	VrOrderMapping mapping;
-	int			level;
 
 	if (!vr_attachment_find(VR_ATTACHED_ORDERS, &attachment) ||
 		!vr_is_attached(&attachment, trigger->tg_relation))
@@ -392,7 +391,6 @@ vr_sync_orders(PG_FUNCTION_ARGS)
 	}
 
 	vr_require_after_row(trigger);
-	level = vr_begin_output();
 	mapping = vr_order_mapping_read(attachment.mapping, trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		sync_row(&mapping, NULL, trigger, trigger->tg_trigtuple, trigger->tg_trigslot);
@@ -400,7 +398,6 @@ vr_sync_orders(PG_FUNCTION_ARGS)
 		sync_update(&mapping, trigger);
 	else
 		sync_delete(&mapping, trigger);
-	vr_end_output(level);
 	return PointerGetDatum(NULL);
 }
 
@@ -545,7 +542,6 @@ vr_attached_orders_drift(VrDriftFound found, void *arg)
 	VrAttachment attachment;
 	Relation	relation;
 	Comparison *c;
-	int			level;
 	NullableDatum params[1];
 	uint64		n;
 
@@ -565,9 +561,7 @@ vr_attached_orders_drift(VrDriftFound found, void *arg)
 	c->caller = CurrentMemoryContext;
 	c->per_batch = AllocSetContextCreate(CurrentMemoryContext, "vendor_routing orders",
 										 ALLOCSET_DEFAULT_SIZES);
-	level = vr_begin_output();
 	vr_attached_rows(attachment.relation, GetActiveSnapshot(), compare_row, c);
-	vr_end_output(level);
 	compare_batch(c);
 
 	params[0] = vr_param_texts(c->open);

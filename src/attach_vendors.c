@@ -66,6 +66,8 @@ static const VrFieldRule rules[] = {
 
 #define NFIELDS lengthof(rules)
 #define FIELD_VENDOR_ID 0
+#define FIELD_TOTAL_ORDERS (NFIELDS - 2)
+#define FIELD_COMPLETED_ORDERS (NFIELDS - 1)
 
 /* On the attached table. */
 static const VrTrigger triggers[] = {
@@ -85,6 +87,7 @@ typedef struct Load
 	void	   *arg;
 	JsonbParseState *rows;
 	int			nrows;			/* of this batch */
+	int			level;			/* of the settings that it is read with */
 	int64		total;
 	TimestampTz next_notice;
 	MemoryContext caller;
@@ -116,8 +119,10 @@ mapped_columns(const VrField *fields)
 static char *
 vendor_id_of(const VrField *fields, HeapTuple row, TupleDesc tupdesc)
 {
+	int			level = vr_begin_output();
 	char	   *id = vr_field_value(&fields[FIELD_VENDOR_ID], row, tupdesc);
 
+	vr_end_output(level);
 	if (id == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -162,6 +167,7 @@ flush(Load *load)
 	if (load->nrows == 0)
 		return;
 	rows = JsonbValueToJsonb(pushJsonbValue(&load->rows, WJB_END_ARRAY, NULL));
+	vr_end_output(load->level);
 	load->write(rows, load->mapped, load->arg);
 	load->total += load->nrows;
 	load->nrows = 0;
@@ -187,7 +193,10 @@ load_row(Relation table, HeapTuple row, void *arg)
 	}
 	MemoryContextSwitchTo(load->per_batch);
 	if (load->nrows == 0)
+	{
+		load->level = vr_begin_output();
 		pushJsonbValue(&load->rows, WJB_BEGIN_ARRAY, NULL);
+	}
 	push_row(&load->rows, load->fields, row, RelationGetDescr(table));
 	load->nrows++;
 	if (load->nrows == BATCH)
@@ -205,7 +214,6 @@ load_all(Oid relation, const Jsonb *mapping, const VrField *fields,
 		 void (*write) (const Jsonb *rows, const List *mapped, void *arg),
 		 void *arg)
 {
-	int			level = vr_begin_output();
 	Load		load = {
 		.mapping = mapping,
 		.mapped = mapped_columns(fields),
@@ -223,7 +231,6 @@ load_all(Oid relation, const Jsonb *mapping, const VrField *fields,
 	flush(&load);
 	MemoryContextSwitchTo(load.caller);
 	MemoryContextDelete(load.per_batch);
-	vr_end_output(level);
 	return load.total;
 }
 
@@ -276,6 +283,12 @@ vr_attach_vendors(PG_FUNCTION_ARGS)
 	relation = vr_open_attachable(relid);
 	fields = read_mapping(mapping, relation);
 	vr_require_unique(relation, &fields[FIELD_VENDOR_ID]);
+	if (vr_field_is_mapped(&fields[FIELD_TOTAL_ORDERS]) !=
+		vr_field_is_mapped(&fields[FIELD_COMPLETED_ORDERS]))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("total_orders and completed_orders are mapped together, or neither"),
+				 errdetail("vr_complete counts the one that is not mapped, and then they do not fit each other.")));
 
 	vr_spi_begin(&spi);
 	(void) vr_detach(VR_ATTACHED_VENDORS, spi.user, relid, triggers,
@@ -321,13 +334,16 @@ sync_row(const VrField *fields, HeapTuple row, TupleDesc tupdesc, bool is_new)
 	JsonbParseState *state = NULL;
 	List	   *columns = mapped_columns(fields);
 	Jsonb	   *rows;
+	int			level;
 
 	/* A vendor that comes back is active again. */
 	if (is_new)
 		columns = lappend(columns, cstring_to_text("is_active"));
+	level = vr_begin_output();
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	push_row(&state, fields, row, tupdesc);
 	rows = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+	vr_end_output(level);
 
 	write_rows(rows, columns);
 }
@@ -356,7 +372,6 @@ vr_sync_vendors(PG_FUNCTION_ARGS)
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	VrAttachment attachment;
 	VrField    *fields;
-	int			level;
 
 	if (!vr_attachment_find(VR_ATTACHED_VENDORS, &attachment) ||
 		!vr_is_attached(&attachment, trigger->tg_relation))
@@ -372,7 +387,6 @@ vr_sync_vendors(PG_FUNCTION_ARGS)
 	}
 
 	vr_require_after_row(trigger);
-	level = vr_begin_output();
 	fields = read_mapping(attachment.mapping, trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		sync_row(fields, trigger->tg_trigtuple, tupdesc, true);
@@ -388,7 +402,6 @@ vr_sync_vendors(PG_FUNCTION_ARGS)
 			forget_row(before);
 		sync_row(fields, trigger->tg_newtuple, tupdesc, is_new);
 	}
-	vr_end_output(level);
 	return PointerGetDatum(NULL);
 }
 
@@ -436,7 +449,6 @@ vr_attached_vendors_drift(VrDriftFound found, void *arg)
 	VrAttachment attachment;
 	Relation	relation;
 	Load		load = {0};
-	int			level;
 	uint64		n;
 
 	if (!vr_attachment_find(VR_ATTACHED_VENDORS, &attachment))
@@ -451,10 +463,8 @@ vr_attached_vendors_drift(VrDriftFound found, void *arg)
 					read_mapping(attachment.mapping, relation),
 					GetActiveSnapshot(), compare_batch, &drift);
 
-	level = vr_begin_output();
 	load.mapping = attachment.mapping;
 	vr_attached_rows(attachment.relation, GetActiveSnapshot(), take_vendor_id, &load);
-	vr_end_output(level);
 	n = vr_vendors_beyond(load.vendor_ids);
 	for (uint64 i = 0; i < n; i++)
 		found(NULL, vr_spi_text(i, 1), "is active, and not in the attached table", arg);

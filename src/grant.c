@@ -239,6 +239,12 @@ change_role(FunctionCallInfo fcinfo, const char *function, int kind, bool grant,
 		"DELETE FROM vendor_routing.vendor_roles WHERE role = $1",
 		1, {OIDOID}
 	};
+	static const VrStatement delete_gone = {
+		"DELETE FROM vendor_routing.vendor_roles AS r"
+		" WHERE NOT EXISTS (SELECT FROM pg_roles AS a WHERE a.oid = r.role)",
+		0, {0},
+		.joins = true
+	};
 	Oid			role = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
 	NullableDatum params[] = {
 		vr_param(ObjectIdGetDatum(role)),
@@ -253,7 +259,9 @@ change_role(FunctionCallInfo fcinfo, const char *function, int kind, bool grant,
 	vr_require_writable(function);
 	(void) GetUserNameFromId(role, false);	/* a number need not be a role */
 
+	/* Roles that were dropped with a vendor: their numbers may be given to others. */
 	vr_spi_begin(&spi);
+	(void) vr_spi_write(&delete_gone, NULL);
 	if (grant && kind == APP)
 		check_kind(role, is_vendor_role(role), "acts for a vendor", "vr_revoke_vendor");
 	if (grant && kind == VENDOR)

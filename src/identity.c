@@ -34,6 +34,7 @@
 #include "utils/syscache.h"
 
 #include "args.h"
+#include "cancellation.h"
 #include "catalog.h"
 #include "errors.h"
 #include "identity.h"
@@ -199,12 +200,24 @@ vr_may_learn_winner(const VrRouting *routing, const text *vendor_id)
 }
 
 /*
+ * Has the vendor had this order, and lost it again?  Then it knows of it.
+ */
+static bool
+has_had(const pg_uuid_t *routing_id, const text *vendor_id)
+{
+	VrRouting	routing;
+
+	return vr_routing_find(routing_id, &routing) &&
+		vr_cancellation_lost_order(&routing, vendor_id);
+}
+
+/*
  * An error unless the caller may act for this vendor, and as it on this routing.
  */
 void
 vr_check_identity(const pg_uuid_t *routing_id, const text *vendor_id)
 {
-	if (vr_is_hidden(routing_id, vendor_id))
+	if (vr_is_hidden(routing_id, vendor_id) && !has_had(routing_id, vendor_id))
 		vr_not_invited(vendor_id);
 }
 

@@ -421,11 +421,13 @@ revive_cancellation(const pg_uuid_t *message_id, TimestampTz now)
 	static const VrStatement select = {
 		"SELECT c.message_id"
 		" FROM vendor_routing.messages AS m"
-		" JOIN vendor_routing.messages AS c"
-		"      ON c.routing_id = m.routing_id AND c.vendor_id = m.vendor_id"
-		"      AND c.round = m.round AND c.kind = 'CANCELLATION'"
+		" JOIN LATERAL (SELECT c.message_id, c.state"
+		"  FROM vendor_routing.messages AS c"
+		"  WHERE c.routing_id = m.routing_id AND c.vendor_id = m.vendor_id"
+		"  AND c.round = m.round AND c.kind = 'CANCELLATION'" VR_BY_KEY ") AS c ON true"
 		" WHERE m.message_id = $1 AND m.kind <> 'CANCELLATION' AND c.state = 'DROPPED'",
-		1, {UUIDOID}
+		1, {UUIDOID},
+		.joins = true
 	};
 	static const VrStatement update = {
 		"UPDATE vendor_routing.messages"

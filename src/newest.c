@@ -267,6 +267,8 @@ vr_lock_row(Relation table, TupleTableSlot *slot, bool wait)
 	TM_Result	result;
 
 	ExecClearTuple(slot);
+	/* Also a version that the statement which calls us has just written. */
+	CommandCounterIncrement();
 	result = table_tuple_lock(table, &tid, GetLatestSnapshot(), slot,
 							  GetCurrentCommandId(false),
 							  LockTupleNoKeyExclusive,

@@ -260,6 +260,7 @@ find_state(const VrOrderMapping *mapping, const char *word)
 VrOrderRow
 vr_order_row(const VrOrderMapping *mapping, HeapTuple tuple, TupleDesc tupdesc)
 {
+	int			level = vr_begin_output();
 	char	   *id = vr_field_value(&mapping->fields[FIELD_ORDER_ID], tuple, tupdesc);
 	VrOrderRow	row;
 
@@ -269,8 +270,9 @@ vr_order_row(const VrOrderMapping *mapping, HeapTuple tuple, TupleDesc tupdesc)
 				 errmsg("the id of an attached order must not be null")));
 	row.order_id = cstring_to_text(id);
 	row.status = vr_field_value(&mapping->fields[FIELD_STATUS], tuple, tupdesc);
-	row.state = find_state(mapping, row.status);
 	row.winner = vr_field_value(&mapping->fields[FIELD_WINNER], tuple, tupdesc);
+	vr_end_output(level);
+	row.state = find_state(mapping, row.status);
 	return row;
 }
 
@@ -304,9 +306,11 @@ vr_order_describe(const VrOrderMapping *mapping, HeapTuple tuple, TupleDesc tupd
 {
 	char	   *values[NFIELDS];
 	VrOrder		order = {0};
+	int			level = vr_begin_output();
 
 	for (int i = 0; i < NFIELDS; i++)
 		values[i] = vr_field_value(&mapping->fields[i], tuple, tupdesc);
+	vr_end_output(level);
 
 	order.order_id = id_value(values[FIELD_ORDER_ID], "order_id");
 	order.retailer_id = id_value(values[FIELD_RETAILER_ID], "retailer_id");
@@ -549,14 +553,11 @@ id_in(Relation table, AttrNumber attnum, const char *order_id, Datum *id)
 static VrOrderRow
 row_at(const Place *place)
 {
-	int			level = vr_begin_output();
 	bool		should_free;
-	VrOrderRow	row = vr_order_row(&place->mapping,
-								   ExecFetchSlotHeapTuple(place->slot, false, &should_free),
-								   RelationGetDescr(place->table));
 
-	vr_end_output(level);
-	return row;
+	return vr_order_row(&place->mapping,
+						ExecFetchSlotHeapTuple(place->slot, false, &should_free),
+						RelationGetDescr(place->table));
 }
 
 /*
@@ -727,7 +728,6 @@ vr_order_require_offerable(VrOrder *order)
 	VrOrderRow	row;
 	VrOrder		described;
 	bool		should_free;
-	int			level;
 
 	if (!lock_orders(&orders, true, NULL))
 		return false;
@@ -743,11 +743,9 @@ vr_order_require_offerable(VrOrder *order)
 						text_to_cstring(order->order_id)),
 				 errdetail("Its status is %s.", row.status ? row.status : "NULL")));
 
-	level = vr_begin_output();
 	described = vr_order_describe(&place.mapping,
 								  ExecFetchSlotHeapTuple(place.slot, false, &should_free),
 								  RelationGetDescr(place.table));
-	vr_end_output(level);
 	if (order->retailer_id == NULL)
 		order->retailer_id = described.retailer_id;
 	if (order->product == NULL)
@@ -825,6 +823,16 @@ defer_nothing(void)
 	vr_spi_utility_as_caller("SET CONSTRAINTS ALL IMMEDIATE");
 }
 
+/*
+ * Is a superuser calling, or is the session that of one, who will commit?
+ */
+static bool
+superuser_is_about(void)
+{
+	return superuser() || superuser_arg(GetSessionUserId()) ||
+		superuser_arg(GetAuthenticatedUserId());
+}
+
 /* The routing whose order is being written; NULL: none. */
 static const VrRouting *following = NULL;
 
@@ -846,7 +854,7 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 		  const char *word, const char *winner)
 {
 	Oid			owner = place->table->rd_rel->relowner;
-	bool		trusted = superuser_arg(owner) || !superuser();
+	bool		trusted = superuser_arg(owner) || !superuser_is_about();
 	MemoryContext caller = CurrentMemoryContext;
 	const VrRouting *outer = following;
 	Update		update = {

@@ -411,7 +411,7 @@ vr_responses_try_lock(const List *responses)
 
 	if (responses == NIL)
 		return true;
-	table = vr_open_table("responses");
+	table = vr_open_table_to_lock("responses");
 	slot = table_slot_create(table, NULL);
 	foreach(cell, responses)
 	{

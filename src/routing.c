@@ -403,7 +403,7 @@ vr_routing_try_lock_row(VrRouting *routing)
 	if (!ItemPointerIsValid(&routing->tid))
 		return true;
 
-	table = vr_open_table("routings");
+	table = vr_open_table_to_lock("routings");
 	slot = table_slot_create(table, NULL);
 	slot->tts_tid = routing->tid;
 	locked = (vr_lock_row(table, slot, false) == VR_ROW_LOCKED &&

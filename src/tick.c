@@ -6,7 +6,7 @@
  * Finds routings by the index on next_deadline, earliest first, so that a pass
  * costs what is due and not what there is.
  *
- * Locking: waits for nobody.  A routing whose lock others have, or whose row
+ * Locking: waits for nobody, but at the beginning for who has a whole table.  A routing whose lock others have, or whose row
  * they are changing, is skipped: any number of sessions can do this at the same
  * time.  Row locks (FOR UPDATE SKIP LOCKED) would not do: they do not keep a
  * REPEATABLE READ caller of vr_accept from meeting our update, and failing.  A
@@ -294,6 +294,21 @@ end_due(DueScan *due)
 }
 
 /*
+ * Locks the tables that are written as the statements will, while there is nothing yet
+ * that others could wait for.
+ */
+static void
+lock_tables(void)
+{
+	static const char *const names[] = {
+		"routings", "responses", "cancellations", "events", "vendors", "outbox"
+	};
+
+	for (int i = 0; i < lengthof(names); i++)
+		table_close(vr_open_table_to_lock(names[i]), NoLock);
+}
+
+/*
  * Does what is due, for at most max routings.
  */
 static void
@@ -306,6 +321,7 @@ do_due(Tick *tick, int max)
 	DueScan		due;
 	bool		more = true;
 
+	lock_tables();
 	begin_due(&due, vr_now());
 	while (more && tick->processed < max)
 	{

@@ -430,8 +430,8 @@ keeps_cancellation(const VrRow *row)
 {
 	return is_unchanged(row, Anum_cancellation_routing_id, UUID_LEN) &&
 		is_same(row, Anum_cancellation_round) &&
-		is_unchanged(row, Anum_cancellation_vendor_id, -1) &&
-		is_unchanged(row, Anum_cancellation_reason, -1) &&
+		is_same_text(row, Anum_cancellation_vendor_id) &&
+		is_same_text(row, Anum_cancellation_reason) &&
 		is_same(row, Anum_cancellation_created_at);
 }
 
@@ -576,15 +576,17 @@ static const Rule vendor_rules[] = {
 static const struct
 {
 	const char *table;
+	int			ncolumns;		/* that the rules read; a DBA may add others */
 	const Rule *rules;
 	int			nrules;
 	bool		(*keeps) (const VrRow *row);	/* what no UPDATE changes */
 }			tables[] = {
-	{"routings", routing_rules, lengthof(routing_rules)},
-	{"responses", response_rules, lengthof(response_rules), keeps_offer},
-	{"cancellations", cancellation_rules, lengthof(cancellation_rules), keeps_cancellation},
-	{"events", event_rules, lengthof(event_rules)},
-	{"vendors", vendor_rules, lengthof(vendor_rules)}
+	{"routings", Anum_routing_outcome, routing_rules, lengthof(routing_rules)},
+	{"responses", Anum_response_decline_code, response_rules, lengthof(response_rules), keeps_offer},
+	{"cancellations", Anum_cancellation_created_at, cancellation_rules,
+	lengthof(cancellation_rules), keeps_cancellation},
+	{"events", Anum_event_payload, event_rules, lengthof(event_rules)},
+	{"vendors", Anum_vendor_working_hours, vendor_rules, lengthof(vendor_rules)}
 };
 
 /*
@@ -592,9 +594,9 @@ static const struct
  * say, and will.
  */
 static bool
-lacks_value(TupleDesc tupdesc, const VrRow *row)
+lacks_value(TupleDesc tupdesc, int ncolumns, const VrRow *row)
 {
-	for (int i = 0; i < tupdesc->natts; i++)
+	for (int i = 0; i < ncolumns; i++)
 	{
 		if (row->nulls[i] && TupleDescAttr(tupdesc, i)->attnotnull)
 			return true;
@@ -612,7 +614,7 @@ verify(Relation relation, const VrRow *row)
 		table++;
 	if (table == lengthof(tables) || !vr_is_own_table(relation, tables[table].table))
 		vr_refuse_table(relation);
-	if (lacks_value(RelationGetDescr(relation), row))
+	if (lacks_value(RelationGetDescr(relation), tables[table].ncolumns, row))
 		return;
 	if (row->before != NULL && tables[table].keeps != NULL && !tables[table].keeps(row))
 		vr_refuse_change(relation);

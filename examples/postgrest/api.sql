@@ -62,7 +62,7 @@ SET search_path = public, pg_temp AS $$
 $$;
 
 -- GET /my_offers: what this vendor could still win.
-CREATE VIEW api.my_offers AS
+CREATE VIEW api.my_offers WITH (security_barrier) AS
 SELECT routing_id, order_id, retailer_id, product, amount, payload, offered_at, expires_at
 FROM public.vr_vendor_offers
 WHERE vendor_id = api.current_vendor_id();

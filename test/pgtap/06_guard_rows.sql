@@ -6,7 +6,7 @@
 -- The first version of the guards took the server down here.
 
 BEGIN;
-SELECT plan(20);
+SELECT plan(23);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified) VALUES ('a', 'A', true), ('b', 'B', true);
 SELECT vr_broadcast('o', 'r', vendors => ARRAY['a']) \g /dev/null
@@ -54,6 +54,19 @@ SELECT lives_ok(
 SELECT lives_ok(
 	$$UPDATE vendor_routing.responses SET expires_at = expires_at + interval '1 minute'$$,
 	'a deadline may be moved');
+
+-- Would catch: rules that do not hold any more where a DBA has added a column.
+ALTER TABLE vendor_routing.vendors ADD COLUMN lower_name text NOT NULL GENERATED ALWAYS AS (lower(name)) STORED;
+SELECT throws_ok($$INSERT INTO vendor_routing.vendors (vendor_id, name, phone) VALUES ('c', 'C', 'no phone')$$, '23514', NULL,
+	'a vendor with a phone that is none, beside a generated column');
+SELECT throws_ok($$INSERT INTO vendor_routing.vendors (vendor_id, name, working_hours) VALUES ('c', 'C', '{[0,60)}')$$, '23514', NULL,
+	'and one with hours and no time zone');
+ALTER TABLE vendor_routing.cancellations ADD COLUMN note text;
+INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified) VALUES (repeat('long-', 48), 'Long', true);
+SELECT vr_broadcast('q', 'r', vendors => ARRAY['a', repeat('long-', 48)]) \g /dev/null
+SELECT vr_accept(vr_routing_id('q'), 'a') \g /dev/null
+SELECT lives_ok($$UPDATE vendor_routing.cancellations SET note = (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 60) AS i) WHERE routing_id = vr_routing_id('q')$$,
+	'a cancellation that is stored compressed is what it was');
 
 SELECT * FROM finish();
 ROLLBACK;

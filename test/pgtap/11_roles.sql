@@ -11,7 +11,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
-SELECT plan(70);
+SELECT plan(73);
 
 CREATE ROLE regress_vr_app;
 CREATE ROLE "regress_vr_a""b; DROP";
@@ -168,6 +168,9 @@ SELECT is(pg_temp.tries('regress_vr_vendor', 'SELECT vr_vendor_ids()'), '{v1}', 
 SELECT matches(pg_temp.tries('regress_vr_vendor', 'SELECT vr_accept(vr_routing_id(''both''), ''v1'')'),
 	'^\(t,LOCKED,v1,', 'a vendor wins');
 SELECT is(pg_temp.tries('regress_vr_app', 'SELECT vr_vendor_ids()'), NULL, 'an application is not bound');
+-- Would catch: a repeated call that is no answer any more, since the order has gone on.
+SELECT is(pg_temp.tries('regress_vr_vendor', 'SELECT released FROM vr_release(vr_routing_id(''both''), ''v1'')'), expected, 'given back, and again: ' || expected)
+FROM unnest('{true,false}'::text[]) AS expected;
 
 -- Revokes ----------------------------------------------------------------------
 
@@ -184,6 +187,14 @@ SELECT is_empty('SELECT * FROM vendor_routing.vendor_roles', 'also whom a role a
 SELECT lives_ok($$SELECT vr_grant_app('regress_vr_vendor')$$, 'then a vendor may become an application');
 SELECT matches(pg_temp.tries('regress_vr_vendor', 'SELECT vr_respond(vr_routing_id(''theirs''), ''v2'', ''REJECT'')'),
 	'^\(REJECT,', 'which acts for everybody');
+
+-- Would catch: the vendor of a role that was dropped, left for the next role with its number.
+CREATE ROLE regress_vr_gone;
+SELECT vr_grant_vendor('regress_vr_gone', 'v1');
+DROP OWNED BY regress_vr_gone;
+DROP ROLE regress_vr_gone;
+SELECT vr_grant_vendor('regress_vr_portal', 'v2');
+SELECT results_eq('SELECT role::text, vendor_id FROM vendor_routing.vendor_roles', $$VALUES ('regress_vr_portal', 'v2')$$, 'a role that is gone acts for nobody');
 
 SELECT * FROM finish();
 ROLLBACK;
