@@ -1,12 +1,14 @@
 -- Messages: what there is to tell vendors, handed to senders; and what vendors write.
 \set SHOW_CONTEXT never
+-- time enough for the slowest machine
+SET vendor_routing.message_backoff = '1 h';
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, phone, products, reliability_score)
 VALUES ('m1', 'Mona', true, '+49170000001', '{message}', 90), ('m2', 'Mike', true, '+49170000002', '{message}', 80),
 	('m3', 'Mary', true, NULL, '{message}', 70);
 CREATE FUNCTION claim(channel text DEFAULT NULL, max integer DEFAULT 100)
 RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', kind, order_id, vendor_id, channel, attempt)
-	FROM vr_claim_messages(channel, max) WHERE order_id LIKE 'm-%' ORDER BY 1
+	FROM vr_claim_messages(channel, max, '1 h') WHERE order_id LIKE 'm-%' ORDER BY 1
 $$;
 CREATE VIEW message AS
 SELECT t.order_id, m.vendor_id, m.round, m.kind, m.state, m.attempts, m.may_have_arrived AS perhaps, m.error
