@@ -1,5 +1,7 @@
 -- Tables of the application's own, with keys, names and words of its own: attached
 -- with one call each, and driven through to the end.
+-- no notice of progress on the slowest machine
+SET client_min_messages = warning;
 CREATE TEMP TABLE others AS SELECT vendor_id FROM vendor_routing.vendors WHERE is_active;
 UPDATE vendor_routing.vendors SET is_active = false WHERE is_active;
 CREATE SCHEMA "My Shop";
