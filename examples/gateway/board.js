@@ -8,19 +8,21 @@ import { query } from './database.js';
 
 const MOST = 60;
 const KEEP = 60_000; // milliseconds that a decided race stays on the page
+const PATIENCE = 5; // looks that a watcher may miss
 const OVER = new Set(['LOCKED', 'COMPLETED', 'CANCELLED', 'EXPIRED']);
 
 export async function board(app, { pool, metrics }) {
 	const page = await readFile(new URL('board.html', import.meta.url));
 	const watchers = new Set();
-	const races = new Map(); // routing id: { status, seen }
+	const races = new Map(); // routing id: { status, decided }
 	let timer;
 	let last = '';
 
 	async function look() {
 		const open = await query(pool,
 			`SELECT routing_id FROM vr_open_routings ORDER BY created_at DESC LIMIT ${MOST}`);
-		const ids = new Set([...open.map((row) => row.routing_id), ...races.keys()]);
+		const newest = new Set(open.map((row) => row.routing_id));
+		const ids = new Set([...newest, ...races.keys()]);
 		const rows = await query(pool, 'SELECT vr_status(id) AS status FROM unnest($1::uuid[]) AS id', [[...ids]]);
 		const now = Date.now();
 		for (const { status } of rows) {
@@ -32,7 +34,7 @@ export async function board(app, { pool, metrics }) {
 		}
 		for (const [id, race] of races) {
 			if (races.size <= MOST) break;
-			if (race.decided !== undefined) races.delete(id);
+			if (race.decided !== undefined || !newest.has(id)) races.delete(id);
 		}
 		return [...races.values()].map(({ status }) => ({
 			id: status.routing_id,
@@ -50,10 +52,20 @@ export async function board(app, { pool, metrics }) {
 		})).sort((a, b) => b.offeredAt.localeCompare(a.offeredAt)); // the newest first
 	}
 
+	/** The watchers that take what they are told: who does not, is told nothing, and is given up in the end. */
+	function* listening() {
+		for (const watcher of watchers) {
+			watcher.missed = watcher.writableNeedDrain ? (watcher.missed ?? 0) + 1 : 0;
+			if (watcher.missed === 0) yield watcher;
+			else watcher.started = false;
+			if (watcher.missed > PATIENCE) watcher.destroy();
+		}
+	}
+
 	async function tick() {
 		try {
 			const data = JSON.stringify({ races: await look() });
-			for (const watcher of watchers) {
+			for (const watcher of listening()) {
 				// What has not changed is sent to newcomers only; a comment keeps the others connected.
 				watcher.write(data !== last || !watcher.started ? `data: ${data}\n\n` : ': \n\n');
 				watcher.started = true;
@@ -61,12 +73,12 @@ export async function board(app, { pool, metrics }) {
 			last = data;
 		} catch (error) {
 			app.log.warn({ err: error }, 'the board cannot look');
-			for (const watcher of watchers) watcher.write('event: trouble\ndata: {}\n\n');
+			for (const watcher of listening()) watcher.write('event: trouble\ndata: {}\n\n');
 		}
 		timer = watchers.size > 0 ? setTimeout(tick, 1000) : undefined;
 	}
 
-	app.addHook('onRequest', authenticate(pool));
+	app.addHook('onRequest', authenticate(pool, { basic: true }));
 	app.addHook('onRequest', operatorsOnly);
 
 	app.get('/board', { schema: { summary: 'The live page' } }, async (request, reply) => reply

@@ -6,9 +6,9 @@ import pg from 'pg';
 const AGAIN = new Set(['40001', '40P01']);
 
 /** @param {ReturnType<import('./config.js').readConfig>} config */
-export function openPool(config, log) {
+export function openPool(config, log, size = config.poolSize) {
 	const pool = new pg.Pool({
-		max: config.poolSize,
+		max: size,
 		connectionTimeoutMillis: config.poolTimeout,
 		options: `-c statement_timeout=${config.statementTimeout}`
 			+ (config.notify ? ' -c vendor_routing.notify=on' : ''),
@@ -29,6 +29,9 @@ export async function query(pool, sql, values = []) {
 	}
 }
 
+/** Is it about what was said?  Then the database says the same the next time. */
+export const isRefusal = (error) => /^(22...|VR0..)$/.test(error.code);
+
 /**
  * The HTTP status of an error of the database, or undefined for another error.  One that
  * may be gone in a moment is 503.
@@ -41,7 +44,7 @@ export function statusOf(error) {
 	if (code === '22P02') return 400;
 	if (/^22...$/.test(code)) return 422;
 	if (code === '42501') return 403;
-	if (/^(08|40|53|55|57)...$/.test(code)) return 503;
+	if (/^(08|40|53|55|57)...$/.test(code) || code === '25006') return 503; // 25006: a standby, until it is promoted
 	if (/^E(CONN|PIPE|HOST|NET|TIMEDOUT|NOTFOUND|AI_)/.test(code)) return 503;
 	if (/timeout exceeded when trying to connect|Connection terminated/.test(error.message)) return 503;
 	return undefined;

@@ -3,10 +3,16 @@
 import client from 'prom-client';
 import { query } from './database.js';
 
-export function createMetrics(pool) {
+export function createMetrics(pool, log) {
 	const register = new client.Registry();
 	const registers = [register];
 	client.collectDefaultMetrics({ register });
+
+	/** Without the database the other metrics are shown all the same. */
+	const ask = (sql) => query(pool, sql).catch((error) => {
+		log.warn({ err: error }, 'no metrics of the database');
+		return [];
+	});
 
 	const metrics = {
 		register,
@@ -35,7 +41,7 @@ export function createMetrics(pool) {
 		registers,
 		async collect() {
 			this.reset();
-			for (const row of await query(pool, 'SELECT channel, state, messages FROM vr_message_queue')) {
+			for (const row of await ask('SELECT channel, state, messages FROM vr_message_queue')) {
 				this.set({ channel: row.channel, state: row.state }, Number(row.messages));
 			}
 		},
@@ -44,9 +50,9 @@ export function createMetrics(pool) {
 		name: 'gateway_queue_oldest_seconds', help: 'Age of the oldest message that waits',
 		registers,
 		async collect() {
-			const [row] = await query(pool, `SELECT coalesce(extract(epoch FROM now() - min(oldest_queued_at)), 0)::float8 AS age
+			const [row] = await ask(`SELECT coalesce(extract(epoch FROM now() - min(oldest_queued_at)), 0)::float8 AS age
 				FROM vr_message_queue WHERE state = 'QUEUED'`);
-			this.set(row.age);
+			this.set(row?.age ?? NaN);
 		},
 	});
 	return metrics;

@@ -3,7 +3,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { query } from './database.js';
+import { isRefusal, query } from './database.js';
+
+/** What vr_message_failed takes of a text: 2000 bytes, and whole characters. */
+const brief = (text) => text.slice(0, new TextEncoder().encodeInto(text, new Uint8Array(2000)).read);
 
 export function startSender({ pool, transport, config, metrics, log }) {
 	const stopping = new AbortController();
@@ -23,39 +26,51 @@ export function startSender({ pool, transport, config, metrics, log }) {
 
 	/** At most so many starts per second, and none while the channel told us to wait. */
 	async function pace() {
-		const now = Date.now();
+		const now = performance.now();
 		nextStart = Math.max(nextStart + 1000 / config.perSecond, pausedUntil, now);
 		await sleep(nextStart - now, undefined, { signal: stopping.signal }).catch(() => {});
 	}
 
-	async function report(sql, values) {
-		try {
-			await query(pool, sql, values);
-		} catch (error) {
-			// The lease ends, and it is sent again with the same id.
-			log.warn({ err: error }, 'a result was not recorded');
+	/** Says what came of a message, until the database has it or the lease ends. */
+	async function report(deadline, sql, values) {
+		for (let wait = 100; ; wait = Math.min(2 * wait, 5000)) {
+			try {
+				await query(pool, sql, values);
+				return;
+			} catch (error) {
+				if (isRefusal(error) || performance.now() + wait >= deadline) {
+					// The lease ends, and it is sent again with the same id.
+					log.warn({ err: error }, 'a result was not recorded');
+					return;
+				}
+			}
+			await sleep(wait);
 		}
 	}
 
-	async function sendOne(message) {
+	/** After the lease it is another sender's, whose lease must not end by what we say. */
+	async function reportFailure(deadline, values) {
+		if (performance.now() < deadline) await report(deadline, 'SELECT vr_message_failed($1, $2, $3)', values);
+	}
+
+	async function sendOne(message, deadline) {
 		await pace();
-		// After the lease it is another sender's.
-		if (Date.now() > message.leased_until.getTime() || stopping.signal.aborted) {
+		if (performance.now() >= deadline || stopping.signal.aborted) {
 			metrics.sends.inc({ kind: message.kind, result: 'postponed' });
-			await report('SELECT vr_message_failed($1, $2)', [message.message_id, 'postponed']);
+			await reportFailure(deadline, [message.message_id, 'postponed', false]);
 			return;
 		}
 		const done = metrics.sendSeconds.startTimer();
 		try {
 			const externalId = await transport.send(message);
 			metrics.sends.inc({ kind: message.kind, result: 'sent' });
-			await report('SELECT vr_message_sent($1, $2)', [message.message_id, externalId]);
+			await report(deadline, 'SELECT vr_message_sent($1, $2)', [message.message_id, externalId]);
 		} catch (error) {
-			pausedUntil = Math.max(pausedUntil, Date.now() + (error.retryAfter ?? 0));
+			pausedUntil = Math.max(pausedUntil, performance.now() + (error.retryAfter ?? 0));
 			metrics.sends.inc({ kind: message.kind, result: 'failed' });
-			log.info({ messageId: message.message_id, attempt: message.attempt, reason: error.message }, 'not sent');
-			await report('SELECT vr_message_failed($1, $2, $3)',
-				[message.message_id, error.message, error.mayHaveArrived ?? true]);
+			const reason = brief(error.message);
+			log.info({ messageId: message.message_id, attempt: message.attempt, reason }, 'not sent');
+			await reportFailure(deadline, [message.message_id, reason, error.mayHaveArrived ?? true]);
 		} finally {
 			done();
 		}
@@ -65,11 +80,13 @@ export function startSender({ pool, transport, config, metrics, log }) {
 		while (!stopping.signal.aborted) {
 			let claimed = 0;
 			try {
+				// By our own clock, and from before the claim: not later than the database's.
+				const deadline = performance.now() + config.lease;
 				// No transaction around it: the lease holds from its own commit on.
 				const messages = await query(pool, 'SELECT * FROM vr_claim_messages($1, $2, $3)',
 					[config.channel, config.batch, `${config.lease} milliseconds`]);
 				claimed = messages.length;
-				await Promise.all(messages.map((message) => limit(() => sendOne(message))));
+				await Promise.all(messages.map((message) => limit(() => sendOne(message, deadline))));
 			} catch (error) {
 				log.warn({ err: error }, 'cannot claim messages');
 			}

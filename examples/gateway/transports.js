@@ -61,17 +61,17 @@ export function cloudApiTransport({ baseUrl, version, phoneNumberId, token, time
 				mayHaveArrived: !['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'].includes(code),
 			});
 		}
+		const answer = await response.json().catch(() => null);
 		if (response.status === 429) {
 			const seconds = Number(response.headers.get('retry-after'));
 			throw new SendError('429', { retryAfter: (seconds > 0 ? seconds : 1) * 1000 });
 		}
-		const text = await response.text().catch(() => '');
-		if (!response.ok) throw new SendError(`${response.status} ${text.slice(0, 500)}`);
-		try {
-			return JSON.parse(text).messages[0].id;
-		} catch {
-			return null; // it went out, and replies to it will not be recognised
+		if (!response.ok) {
+			// The code of WhatsApp, and not all that it says: that may have the vendor's phone.
+			throw new SendError([response.status, answer?.error?.code].filter(Number.isInteger).join(' '),
+				{ mayHaveArrived: response.status >= 500 });
 		}
+		return answer?.messages?.[0]?.id ?? null; // null: it went out, and replies to it will not be recognised
 	}
 
 	const digits = (phone) => phone.replace(/^\+/, '');

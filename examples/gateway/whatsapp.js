@@ -1,9 +1,10 @@
 // The webhook of WhatsApp (Cloud API): verification, signature, messages, receipts.
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import { query, statusOf } from './database.js';
+import { isRefusal, query } from './database.js';
 
 const SOURCE = 'whatsapp';
+const LATE = 60_000; // milliseconds
 
 /** Compares two secrets in a time that says nothing of them. */
 function same(a, b) {
@@ -28,9 +29,13 @@ export function parseBatch(body) {
 			for (const message of [change?.value?.messages ?? []].flat()) {
 				if (typeof message?.id !== 'string' || typeof message.from !== 'string') continue;
 				const payload = message.interactive?.button_reply?.id ?? message.button?.payload;
+				// What was late is not about the order that happens to be open by now: then it
+				// replies to a message that nobody knows (itself), and has to name its order.
+				const late = !(Date.now() - Number(message.timestamp) * 1000 <= LATE);
+				const repliesTo = typeof message.context?.id === 'string' ? message.context.id : late && message.id;
 				const context = {
 					...(typeof payload === 'string' && { payload: clean(payload) }),
-					...(typeof message.context?.id === 'string' && { reply_to: clean(message.context.id) }),
+					...(repliesTo !== false && { reply_to: clean(repliesTo) }),
 				};
 				found.push({
 					type: 'message',
@@ -109,7 +114,10 @@ export async function whatsapp(app, { config, pool, transport, metrics, tasks })
 			try {
 				await (item.type === 'message' ? receiveMessage(item) : receiveReceipt(item));
 			} catch (error) {
-				if (statusOf(error) === 503 || statusOf(error) === undefined) throw error;
+				// What is not about this item may be gone the next time, also if somebody has to mend it.
+				if (!isRefusal(error)) {
+					throw Object.assign(new Error('not recorded', { cause: error }), { statusCode: 503 });
+				}
 				// It would be refused for ever; the rest of the batch must not wait for it.
 				metrics.refused.inc();
 				request.log.warn({ err: error, item: item.id ?? item.messageId }, 'refused');

@@ -12,6 +12,11 @@ const pool = new pg.Pool({ max: 4 });
 pool.on('connect', (client) => client.on('notice', (notice) => heard.push(notice)));
 
 // drivers.md: begin
+// A connection that breaks must not end the process, be it idle or in use: the query that is
+// running, or the next one, fails.
+pool.on('error', (error) => console.error('a connection broke:', error.message));
+pool.on('connect', (client) => client.on('error', () => {}));
+
 async function broadcast(orderId, vendors, payload) {
 	try {
 		const { rows } = await pool.query(
@@ -27,6 +32,7 @@ async function broadcast(orderId, vendors, payload) {
 
 async function accept(routingId, vendorId) {
 	const client = await pool.connect();    // one connection for the whole transaction
+	let broken;
 	try {
 		await client.query('BEGIN');
 		const { rows } = await client.query('SELECT * FROM vr_accept($1, $2)', [routingId, vendorId]);
@@ -34,10 +40,10 @@ async function accept(routingId, vendorId) {
 		await client.query('COMMIT');
 		return rows[0];    // { accepted, reason, locked_vendor_id, locked_at, ... }
 	} catch (error) {
-		await client.query('ROLLBACK');
-		throw error;
+		await client.query('ROLLBACK').catch((another) => { broken = another; });
+		throw error;    // the first one
 	} finally {
-		client.release();
+		client.release(broken);    // with an error: not to be used again
 	}
 }
 // drivers.md: end
@@ -61,15 +67,16 @@ conform({
 	query: async (text, values) => (await pool.query(text, values)).rows,
 	async transaction(work) {
 		const client = await pool.connect();
+		let broken;
 		try {
 			await client.query('BEGIN');
 			await work(handle(client));
 			await client.query('COMMIT');
 		} catch (error) {
-			await client.query('ROLLBACK');
+			await client.query('ROLLBACK').catch((another) => { broken = another; });
 			throw error;
 		} finally {
-			client.release();
+			client.release(broken);
 		}
 	},
 	async repeat(text, list) {

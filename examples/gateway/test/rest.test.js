@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { readConfig } from '../config.js';
+import { statusOf } from '../database.js';
 import { call, createDatabase, startGateway, until } from './stage.js';
 
 let db;
@@ -82,6 +84,21 @@ test('without a valid key nothing is done', async () => {
 	assert.equal(bearer.status, 200);
 });
 
+test('a browser cannot be made to change anything by a page of another site', async () => {
+	// Would catch: the password that a browser has for the live page, sent by a form that somebody else wrote.
+	const id = await route('csrf');
+	const cancel = `/api/routing/${id}/cancel`;
+	const basic = { authorization: `Basic ${Buffer.from(`operator:${operator}`).toString('base64')}` };
+	const forced = await call(app.url, 'POST', cancel, undefined, undefined, basic);
+	assert.deepEqual([forced.status, forced.headers.get('www-authenticate')], [401, 'Bearer realm="gateway"']);
+	assert.equal((await call(app.url, 'GET', '/board', undefined, undefined, basic)).status, 200);
+	for (const site of ['cross-site', 'same-site', 'x']) {
+		assert.equal((await call(app.url, 'POST', cancel, operator, undefined, { 'sec-fetch-site': site })).status, 403);
+		assert.equal((await call(app.url, 'GET', `/api/routing/${id}/status`, operator, undefined, { 'sec-fetch-site': site })).body.status, 'PENDING');
+	}
+	assert.equal((await call(app.url, 'POST', cancel, operator, undefined, { 'sec-fetch-site': 'same-origin' })).status, 200);
+});
+
 test('answers are recorded, and refused when it is too late', async () => {
 	// Would catch: a wrong status for an answer again, another answer, or one after the end.
 	const id = await route('answers');
@@ -146,7 +163,8 @@ test('a database that is slow or gone is 503, and then it works again', async ()
 		await until(async () => (await db.sql(`SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'`)).length > 0, 'a transaction that has won and does not end');
 		const waiting = await Promise.all([2, 3, 2, 3].map((n) => call(slow.url, 'POST', `/api/routing/${id}/accept`, keys[`v${n}`], {})));
 		assert.deepEqual(waiting.map((a) => a.status), [503, 503, 503, 503]);
-		assert.ok(waiting.every((a) => a.headers.get('retry-after') === '1'));
+		assert.ok(waiting.every((a) => a.headers.get('retry-after') === '1' && a.body.message === 'something went wrong'));
+		assert.equal(statusOf({ code: '25006' }), 503); // a standby
 		await holder;
 		assert.equal((await call(slow.url, 'POST', `/api/routing/${id}/accept`, keys.v2, {})).status, 409);
 		await db.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'vr_gateway_login_%'`);
@@ -170,6 +188,53 @@ test('too many requests are 429', async () => {
 	}
 });
 
+test('who has no key is limited too, and behind a proxy it is the client that counts', async () => {
+	// Would catch: keys that may be guessed for ever, a client that locks the others out, a caller with many addresses.
+	const limited = await startGateway(undefined, { REQUESTS_PER_MINUTE: '3', TRUST_PROXY: '127.0.0.1' });
+	try {
+		const id = await route('guessed');
+		const ask = async (key, address, path = `/api/routing/${id}/status`) =>
+			(await call(limited.url, 'GET', path, key, undefined, { 'x-forwarded-for': address })).status;
+		const statuses = [];
+		for (const path of [undefined, '/board', undefined, undefined, '/board']) statuses.push(await ask('wrong', '192.0.2.1', path));
+		assert.deepEqual(statuses, [401, 401, 401, 429, 429]);
+		const moving = [];
+		for (let i = 2; i < 7; i++) moving.push(await ask(keys.v1, `192.0.2.${i}`));
+		assert.deepEqual(moving, [200, 200, 200, 429, 429]);
+		assert.equal(await ask(keys.v2, '192.0.2.9'), 200);
+	} finally {
+		await limited.close();
+	}
+	await assert.rejects(startGateway(undefined, { TRUST_PROXY: 'on' }));
+});
+
+test('what a gateway sends, and whom it believes, has to be said', async () => {
+	// Would catch: secrets that everybody knows, messages that are printed and count as sent.
+	assert.throws(() => readConfig({}), /TRANSPORT/);
+	assert.throws(() => readConfig({ TRANSPORT: 'console', WHATSAPP_APP_SECRET: 'x' }), /WHATSAPP_VERIFY_TOKEN/);
+	assert.throws(() => readConfig({ SENDER: 'off', WHATSAPP_APP_SECRET: 'x', WHATSAPP_VERIFY_TOKEN: 'y' }), /TRANSPORT/);
+	assert.throws(() => readConfig({ TRANSPORT: 'console', SENDER_CHANNEL: 'SMS' }), /SENDER_CHANNEL/);
+	assert.equal(readConfig({ SENDER: 'off' }).appSecret, undefined);
+	assert.equal(readConfig({ TRANSPORT: 'console', SENDER_CHANNEL: 'all' }).sender.channel, null);
+	assert.equal(readConfig({ TRANSPORT: 'console', SENDER_CHANNEL: 'APP' }).sender.channel, 'APP');
+	const quiet = await startGateway(undefined, { TRANSPORT: 'console', WHATSAPP_APP_SECRET: undefined, WHATSAPP_VERIFY_TOKEN: undefined });
+	try {
+		for (const method of ['GET', 'POST']) assert.equal((await call(quiet.url, method, '/webhooks/whatsapp')).status, 404);
+	} finally {
+		await quiet.close();
+	}
+});
+
+test('the log has no query', async () => {
+	// Would catch: the verify token in the log.
+	const lines = [];
+	const logging = await startGateway(undefined, { LOG_LEVEL: 'info' }, { logStream: { write: (line) => lines.push(line) } });
+	await call(logging.url, 'GET', '/webhooks/whatsapp?hub.mode=subscribe&hub.verify_token=verify-me&hub.challenge=1');
+	await logging.close();
+	assert.match(lines.join(''), /"url":"\/webhooks\/whatsapp"/);
+	assert.ok(!lines.join('').includes('verify-me'));
+});
+
 test('it describes itself, and says how it is', async () => {
 	// Would catch: routes without a description, metrics that fail.
 	const api = (await call(app.url, 'GET', '/openapi.json')).body;
@@ -181,6 +246,11 @@ test('it describes itself, and says how it is', async () => {
 	const metrics = (await call(app.url, 'GET', '/metrics')).body;
 	assert.match(metrics, /gateway_accept_outcomes_total\{outcome="LOCKED"\} [1-9]/);
 	assert.match(metrics, /gateway_request_seconds_count\{.*status="409"/);
-	assert.match(metrics, /gateway_queue_oldest_seconds/);
+	assert.match(metrics, /gateway_queue_oldest_seconds [0-9]/);
+	await db.sql('REVOKE SELECT ON vr_message_queue FROM vr_gateway');
+	const without = await call(app.url, 'GET', '/metrics');
+	await db.sql('GRANT SELECT ON vr_message_queue TO vr_gateway');
+	assert.equal(without.status, 200);
+	assert.match(without.body, /gateway_request_seconds_count[^]*gateway_queue_oldest_seconds Nan/i);
 	assert.deepEqual(await db.sql('SELECT * FROM vr_check()'), []);
 });

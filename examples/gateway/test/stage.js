@@ -74,18 +74,18 @@ export function environment(cloud, more = {}) {
 }
 
 /** A gateway in this process, listening. */
-export async function startGateway(cloud, more) {
+export async function startGateway(cloud, more, parts) {
 	const env = environment(cloud, more);
 	Object.assign(process.env, { PGDATABASE: env.PGDATABASE, PGUSER: env.PGUSER, PGPASSWORD: env.PGPASSWORD });
-	const app = await buildApp(readConfig(env));
+	const app = await buildApp(readConfig(env), parts);
 	await app.listen({ host: '127.0.0.1', port: 0 });
 	app.url = `http://127.0.0.1:${app.server.address().port}`;
 	return app;
 }
 
 /**
- * A fake of the Cloud API: keeps what it got, and behaves as answer(message) says: 'ok',
- * a status, 'hang', or 'swallow' (takes the message, and does not answer).
+ * A fake of the Cloud API: keeps what it got, and behaves as answer(message) says, or
+ * resolves to: 'ok', a status, 'hang', or 'swallow' (takes the message, and does not answer).
  */
 export async function startCloud() {
 	const cloud = { messages: [], attempts: 0, answer: () => 'ok', sockets: new Set() };
@@ -95,10 +95,10 @@ export async function startCloud() {
 		for await (const chunk of request) chunks.push(chunk);
 		const message = JSON.parse(Buffer.concat(chunks));
 		cloud.attempts++;
-		const what = cloud.answer(message, request);
+		const what = await cloud.answer(message, request);
 		if (what === 'hang') return;
 		if (typeof what === 'number') {
-			response.writeHead(what, { 'retry-after': '1' }).end('{"error": {}}');
+			response.writeHead(what, { 'retry-after': '1' }).end('{"error": {"message": "long and private", "code": 131030}}');
 			return;
 		}
 		const id = `wamid.${++number}`;
@@ -137,19 +137,21 @@ export async function webhook(url, { messages = [], statuses = [] }, { signature
 	});
 }
 
-export const textMessage = (id, from, body, more = {}) => ({ id, from, timestamp: '1700000000', type: 'text', text: { body }, ...more });
+const now = () => String(Math.floor(Date.now() / 1000));
+export const textMessage = (id, from, body, more = {}) => ({ id, from, timestamp: now(), type: 'text', text: { body }, ...more });
 export const buttonMessage = (id, from, payload) => ({
-	id, from, timestamp: '1700000000', type: 'interactive',
+	id, from, timestamp: now(), type: 'interactive',
 	interactive: { type: 'button_reply', button_reply: { id: payload, title: 'Accept' } },
 });
 
 /** Calls the REST interface; the answer has status and body. */
-export async function call(url, method, path, key, body) {
+export async function call(url, method, path, key, body, headers) {
 	const response = await fetch(url + path, {
 		method,
 		headers: {
 			...(key && { 'x-api-key': key }),
 			...(body !== undefined && { 'content-type': 'application/json' }),
+			...headers,
 		},
 		body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
 	});

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SendError } from '../transports.js';
 import {
 	buttonMessage, createDatabase, environment, phone, sign, startCloud, startGateway, textMessage, until, webhook,
 } from './stage.js';
@@ -110,6 +112,21 @@ test('a batch counts once, however often it comes, and is answered once', async 
 	assert.equal((await db.sql(`SELECT count(*)::int FROM vendor_routing.events WHERE order_id = 'replay' AND event_type = 'VENDOR_ACCEPTED'`))[0].count, 1);
 });
 
+test('what comes late is not about what is open by now, unless it says so', async () => {
+	// Would catch: an answer to the order of an hour ago that wins the one of now.
+	await broadcast('now', ['v1', 'v2', 'v3']);
+	const timestamp = String(Math.floor(Date.now() / 1000) - 90);
+	await webhook(app.url, { messages: [
+		textMessage('late-1', phone(1), 'Accept!', { timestamp }),
+		textMessage('late-2', phone(1), 'Accept!', { timestamp: undefined }),
+		textMessage('late-3', phone(1), 'Accept!', { timestamp, context: { forwarded: true } }),
+		textMessage('late-4', phone(2), 'reject now', { timestamp }),
+		textMessage('late-5', phone(3), 'Accept!'),
+	] });
+	assert.deepEqual((await db.sql(`SELECT outcome FROM vendor_routing.inbound_messages WHERE message_id LIKE 'late%' ORDER BY message_id`)).map((m) => m.outcome),
+		['AMBIGUOUS', 'AMBIGUOUS', 'AMBIGUOUS', 'REJECTED', 'LOCKED']);
+});
+
 test('offers have buttons, losers are told, receipts come in any order', async () => {
 	// Would catch: a wrong payload, a missing cancellation, a receipt that takes another back.
 	const id = await broadcast('buttons', ['v1', 'v2', 'v3']);
@@ -136,19 +153,22 @@ test('offers have buttons, losers are told, receipts come in any order', async (
 
 test('a vendor that never got the offer gets no cancellation; one that may have, does', async () => {
 	// Would catch: news of an order that nobody offered; silence to who may have been offered it.
-	await broadcast('never', ['v1', 'v2', 'v3']);
+	await broadcast('never', ['v1', 'v2', 'v3', 'v4']);
 	let refused = 0;
 	cloud.answer = (message) => {
-		if (message.to === phone(2)) { refused++; return 500; }
+		if (message.to === phone(2)) { refused++; return 400; }
+		if (message.to === phone(4) && message.type === 'interactive') return 500;
 		return message.to === phone(3) && message.type === 'interactive' ? 'swallow' : 'ok';
 	};
 	await sending(async () => refused > 0 && (await states('never')).includes('v1 OFFER SENT')
-		&& (await db.sql(`SELECT FROM vendor_routing.messages WHERE routing_id = vr_routing_id('never') AND may_have_arrived`)).length === 1,
+		&& (await db.sql(`SELECT FROM vendor_routing.messages WHERE routing_id = vr_routing_id('never') AND may_have_arrived`)).length === 2,
 	{ CLOUD_API_TIMEOUT_MS: '200' });
+	assert.deepEqual(await db.sql(`SELECT error FROM vendor_routing.messages WHERE routing_id = vr_routing_id('never') AND vendor_id IN ('v2', 'v4') ORDER BY vendor_id`),
+		[{ error: '400 131030' }, { error: '500 131030' }]);
 	await db.sql(`SELECT FROM vr_accept(vr_routing_id('never'), 'v1')`);
 	cloud.answer = () => 'ok';
 	await sending(async () => (await db.sql(`SELECT FROM vendor_routing.messages WHERE state IN ('QUEUED', 'LEASED')`)).length === 0
-		&& (await states('never')).includes('v3 CANCELLATION SENT'));
+		&& (await states('never')).includes('v3 CANCELLATION SENT') && (await states('never')).includes('v4 CANCELLATION SENT'));
 	assert.ok((await states('never')).includes('v2 CANCELLATION DROPPED'));
 	assert.equal(to(2).length, 0);
 });
@@ -182,6 +202,47 @@ test('a sender that is stopped finishes what it has begun', async () => {
 	await sending(async () => (await states('stop'))[0] === 'v1 OFFER SENT');
 });
 
+test('what was sent is said until the database hears it', async () => {
+	// Would catch: a message that goes out again, as the database was away for a moment.
+	await broadcast('unheard', ['v1']);
+	cloud.answer = async () => {
+		await db.sql(`ALTER DATABASE ${db.name} CONNECTION LIMIT 0`);
+		await db.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'vr_gateway_login_%'`);
+		setTimeout(() => db.sql(`ALTER DATABASE ${db.name} CONNECTION LIMIT -1`), 500);
+		return 'ok';
+	};
+	await sending(async () => (await states('unheard'))[0] === 'v1 OFFER SENT');
+	assert.equal(cloud.messages.length, 1);
+});
+
+test('why a message did not go out is recorded, as far as it fits', async () => {
+	// Would catch: an error that is too long to be recorded, a character that is cut in two.
+	await broadcast('long', ['v1']);
+	const sender = await startGateway(undefined, { SENDER: 'on' }, { transport: { send: async () => { throw new SendError(`x${'ä'.repeat(1500)}`); } } });
+	await until(async () => (await db.sql(`SELECT FROM vendor_routing.messages WHERE routing_id = vr_routing_id('long') AND error = 'x' || repeat('ä', 999)`)).length > 0, 'it is recorded');
+	await sender.close();
+});
+
+test('a sender whose lease is over says nothing of what is another one\'s', async () => {
+	// Would catch: a late failure that ends the lease of the sender that has the message now.
+	await broadcast('lapsed', ['v1', 'v2']);
+	let sends = 0;
+	const transport = {
+		async send() {
+			sends++;
+			await sleep(400);
+			await db.sql(`SELECT FROM vr_claim_messages(NULL, 10, '1 hour')`);
+			throw new SendError('late');
+		},
+	};
+	const sender = await startGateway(undefined, { SENDER: 'on', SENDER_LEASE_MS: '300', SENDER_CONCURRENCY: '1' }, { transport });
+	await until(() => sends > 0, 'it sends');
+	await sleep(600);
+	await sender.close();
+	assert.equal(sends, 1); // the other one had to wait, and was too late
+	assert.deepEqual(await states('lapsed'), ['v1 OFFER LEASED', 'v2 OFFER LEASED']);
+});
+
 test('when a sender is killed, another one sends its messages, with the same keys', async () => {
 	// Would catch: a message that is lost with the process that had it, or gets a new key.
 	await broadcast('killed', ['v1', 'v2']);
@@ -210,5 +271,13 @@ test('if the database is away, WhatsApp is asked to send it again', async () => 
 	await db.sql(`ALTER DATABASE ${db.name} CONNECTION LIMIT -1`);
 	await until(async () => (await webhook(app.url, message)).status === 200, '200');
 	assert.equal((await db.sql(`SELECT outcome FROM vendor_routing.inbound_messages WHERE message_id = 'away-1'`))[0].outcome, 'LOCKED');
+	// So too for what somebody has to mend.
+	const other = { messages: [textMessage('away-2', phone(1), 'accept away')] };
+	await db.sql('REVOKE EXECUTE ON FUNCTION vr_receive_message FROM vr_gateway');
+	const refused = await webhook(app.url, other);
+	await db.sql('GRANT EXECUTE ON FUNCTION vr_receive_message TO vr_gateway');
+	assert.deepEqual([refused.status, (await refused.json()).message], [503, 'something went wrong']);
+	assert.equal((await webhook(app.url, other)).status, 200);
+	assert.equal((await db.sql(`SELECT outcome FROM vendor_routing.inbound_messages WHERE message_id = 'away-2'`))[0].outcome, 'ALREADY_ACCEPTED');
 	assert.deepEqual(await db.sql('SELECT * FROM vr_check()'), []);
 });
