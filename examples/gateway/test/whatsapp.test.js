@@ -160,11 +160,13 @@ test('a vendor that never got the offer gets no cancellation; one that may have,
 		if (message.to === phone(4) && message.type === 'interactive') return 500;
 		return message.to === phone(3) && message.type === 'interactive' ? 'swallow' : 'ok';
 	};
-	await sending(async () => refused > 0 && (await states('never')).includes('v1 OFFER SENT')
-		&& (await db.sql(`SELECT FROM vendor_routing.messages WHERE routing_id = vr_routing_id('never') AND may_have_arrived`)).length === 2,
-	{ CLOUD_API_TIMEOUT_MS: '200' });
-	assert.deepEqual(await db.sql(`SELECT error FROM vendor_routing.messages WHERE routing_id = vr_routing_id('never') AND vendor_id IN ('v2', 'v4') ORDER BY vendor_id`),
-		[{ error: '400 131030' }, { error: '500 131030' }]);
+	const errors = new Set(); // while it sends: a sender that stops in the middle says 'postponed'
+	await sending(async () => {
+		for (const row of await db.sql(`SELECT vendor_id || ' ' || error AS error FROM vendor_routing.messages
+			WHERE routing_id = vr_routing_id('never') AND vendor_id IN ('v2', 'v4') AND error IS NOT NULL`)) errors.add(row.error);
+		return refused > 0 && errors.has('v2 400 131030') && errors.has('v4 500 131030') && (await states('never')).includes('v1 OFFER SENT')
+			&& (await db.sql(`SELECT FROM vendor_routing.messages WHERE routing_id = vr_routing_id('never') AND may_have_arrived`)).length === 2;
+	}, { CLOUD_API_TIMEOUT_MS: '200' });
 	await db.sql(`SELECT FROM vr_accept(vr_routing_id('never'), 'v1')`);
 	cloud.answer = () => 'ok';
 	await sending(async () => (await db.sql(`SELECT FROM vendor_routing.messages WHERE state IN ('QUEUED', 'LEASED')`)).length === 0
