@@ -21,7 +21,7 @@ use VendorRouting;
 my $rounds = full(5, 60);
 my $vendors = 10;
 my $step = 300;    # orders to be won in a round before the server is killed
-my $orders = full(600, 2500) * $rounds;
+my $orders = full(1500, 2500) * $rounds;
 
 my $node = new_node('crash', conf => 'synchronous_commit = on');
 my $dir = PostgreSQL::Test::Utils::tempdir('crash');
