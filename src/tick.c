@@ -6,17 +6,17 @@
  * Finds routings by the index on next_deadline, earliest first, so that a pass
  * costs what is due and not what there is.
  *
- * Locking: waits for nobody, but at the beginning for who has a whole table.  A routing whose lock others have, or whose row
- * they are changing, is skipped: any number of sessions can do this at the same
- * time.  Row locks (FOR UPDATE SKIP LOCKED) would not do: they do not keep a
- * REPEATABLE READ caller of vr_accept from meeting our update, and failing.  A
- * lock is given back after its batch, since our update makes others wait from then
- * on; so the lock table does not fill up.
+ * Locking: waits for nobody, but at the beginning for who has a whole table.  A routing
+ * whose lock others have, or whose row they are changing, is skipped: any number of
+ * sessions can do this at the same time.  Row locks (FOR UPDATE SKIP LOCKED) would not do:
+ * they do not keep a REPEATABLE READ caller of vr_accept from meeting our update, and
+ * failing.  A lock is given back after its batch, since our update makes others wait from
+ * then on; so the lock table does not fill up.
  *
- * Errors: where one order cannot be done (a trigger of the DBA's may refuse it), nor the
- * pause of one vendor be ended, the others are: its work is rolled back to a subtransaction, and a WARNING
- * says why.  Errors about the session as a whole (cancel, shutdown, out of
- * memory, deadlock) end the call.
+ * Errors: where one order cannot be done (a trigger of the DBA's may refuse it), or the
+ * pause of one vendor not be ended, the others are: its work is rolled back to a
+ * subtransaction, and a WARNING says why.  Errors about the session as a whole (cancel,
+ * shutdown, out of memory, deadlock) end the call.
  *
  * Memory: a context per batch.
  *
