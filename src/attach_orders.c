@@ -40,6 +40,7 @@
 #include "errors.h"
 #include "ids.h"
 #include "order.h"
+#include "order_mapping.h"
 #include "routing.h"
 #include "spi.h"
 #include "transition.h"

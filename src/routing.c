@@ -23,6 +23,7 @@
 #include "utils/uuid.h"
 
 #include "args.h"
+#include "attachment.h"
 #include "catalog.h"
 #include "errors.h"
 #include "lock.h"
