@@ -224,16 +224,26 @@ vr_cancellations_count(const VrRouting *routing)
 void
 vr_cancellation_mark(const pg_uuid_t *message_id)
 {
-	static const VrStatement update = {
-		"UPDATE vendor_routing.cancellations AS c"
-		" SET sent_at = CASE m.state WHEN 'SENT' THEN coalesce(c.sent_at, m.sent_at) END,"
-		"     confirmed_at = coalesce(c.confirmed_at, m.delivered_at)"
-		" FROM vendor_routing.messages AS m"
-		" WHERE m.message_id = $1 AND m.kind = 'CANCELLATION'"
-		" AND c.routing_id = m.routing_id AND c.round = m.round AND c.vendor_id = m.vendor_id",
+	static const VrStatement select = {
+		"SELECT routing_id, round, vendor_id,"
+		" CASE state WHEN 'SENT' THEN sent_at END, delivered_at"
+		" FROM vendor_routing.messages"
+		" WHERE message_id = $1 AND (kind = 'CANCELLATION') IS TRUE",
 		1, {UUIDOID}
 	};
-	NullableDatum params[] = {vr_param_ptr(message_id)};
+	static const VrStatement update = {
+		"UPDATE vendor_routing.cancellations"
+		" SET sent_at = CASE WHEN $4 IS NOT NULL THEN coalesce(sent_at, $4) END,"
+		"     confirmed_at = coalesce(confirmed_at, $5)"
+		" WHERE routing_id = $1 AND round = $2 AND vendor_id = $3",
+		5, {UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	NullableDatum key[] = {vr_param_ptr(message_id)};
+	NullableDatum params[5];
 
+	if (vr_spi_write(&select, key) == 0)
+		return;
+	for (int i = 0; i < lengthof(params); i++)
+		params[i] = vr_spi_copy_value(0, i + 1);
 	(void) vr_spi_write(&update, params);
 }

@@ -87,7 +87,7 @@ queue_messages(const VrOutboxBatch *changed, TimestampTz now)
 		"       JOIN LATERAL (SELECT r.routing_id, r.round, r.vendor_id"
 		"        FROM vendor_routing.responses AS r"
 		"        WHERE r.routing_id = t.routing_id AND r.round = t.round"
-		"        AND r.response IS NULL AND r.expires_at > $2" VR_BY_KEY ") AS r ON true"
+		"        AND (r.response IS NULL AND r.expires_at > $2) IS TRUE" VR_BY_KEY ") AS r ON true"
 		"       WHERE t.routing_id = ANY ($1) AND t.status = 'PENDING'"
 		"       UNION ALL"
 		"       SELECT t.routing_id, t.round, t.locked_vendor_id, 'WIN'"
@@ -110,7 +110,7 @@ queue_messages(const VrOutboxBatch *changed, TimestampTz now)
 		" WHERE ctid = ANY (ARRAY("
 		"  SELECT m.ctid"
 		"  FROM vendor_routing.messages AS m"
-		"  WHERE m.routing_id = ANY ($1) AND m.state = 'QUEUED' AND m.due_at > $2"
+		"  WHERE m.routing_id = ANY ($1) AND (m.state = 'QUEUED' AND m.due_at > $2) IS TRUE"
 		"  FOR UPDATE SKIP LOCKED))",
 		2, {UUIDARRAYOID, TIMESTAMPTZOID}
 	};
@@ -147,72 +147,96 @@ empty_outbox(TimestampTz now)
 /* The place of a kind in the sequence of a vendor's messages. */
 #define KIND_ORDER(m) "pg_catalog.array_position('{OFFER,WIN,CANCELLATION}', " m ".kind)"
 
-/* How a message is looked at that is due: whether it is still to be sent. */
-#define LOOK_AT_DUE(channel) \
-	"SELECT m.message_id," \
-	" CASE WHEN coalesce(CASE m.kind" \
-	"   WHEN 'OFFER' THEN t.status = 'PENDING' AND t.round = m.round" \
-	"    AND r.response IS NULL AND r.expires_at > $1 AND t.expires_at > $1" \
-	"   WHEN 'WIN' THEN t.status IN ('LOCKED', 'COMPLETED') AND t.round = m.round" \
-	"    AND t.locked_vendor_id = m.vendor_id" \
-	"   ELSE c.sent_at IS NULL" \
-	"    AND (r.response IN ('ACCEPT', 'REJECT', 'ERROR') OR EXISTS (" \
-	"     SELECT FROM vendor_routing.messages AS p" \
-	"     WHERE p.routing_id = m.routing_id AND p.vendor_id = m.vendor_id" \
-	"     AND p.round = m.round AND p.kind <> m.kind" \
-	"     AND (p.state = 'SENT' OR p.may_have_arrived))) END, false)" \
-	"  THEN CASE WHEN m.attempts < $3 THEN 'LEASED' ELSE 'DEAD' END" \
-	"  ELSE 'DROPPED' END" \
-	" FROM vendor_routing.messages AS m" \
-	" JOIN LATERAL (SELECT t.status, t.round, t.locked_vendor_id, t.expires_at" \
-	"  FROM vendor_routing.routings AS t" \
-	"  WHERE t.routing_id = m.routing_id" VR_BY_KEY ") AS t ON true" \
-	" LEFT JOIN LATERAL (SELECT r.response, r.expires_at" \
-	"  FROM vendor_routing.responses AS r" \
-	"  WHERE r.routing_id = m.routing_id AND r.round = m.round" \
-	"  AND (r.vendor_id = m.vendor_id) IS TRUE" VR_BY_KEY ") AS r ON true" \
-	" LEFT JOIN LATERAL (SELECT c.sent_at" \
-	"  FROM vendor_routing.cancellations AS c" \
-	"  WHERE c.routing_id = m.routing_id AND c.round = m.round" \
-	"  AND c.vendor_id = m.vendor_id" VR_BY_KEY ") AS c ON true" \
-	" WHERE m.state IN ('QUEUED', 'LEASED') AND m.due_at <= $1" channel \
-	" AND NOT EXISTS (" \
-	"  SELECT FROM vendor_routing.messages AS p" \
-	"  WHERE p.routing_id = m.routing_id AND p.vendor_id = m.vendor_id" \
-	"  AND (p.state IN ('QUEUED', 'LEASED')) IS TRUE" \
-	"  AND (p.round, " KIND_ORDER("p") ") < (m.round, " KIND_ORDER("m") ")" VR_BY_KEY ")" \
-	" ORDER BY m.due_at" \
-	" LIMIT $2" \
-	" FOR UPDATE OF m SKIP LOCKED"
+/*
+ * The channels that have something due, first the one where it waits longest.
+ */
+static List *
+due_channels(TimestampTz now)
+{
+	static const VrStatement select = {
+		"WITH RECURSIVE head AS ("
+		" (SELECT m.channel, m.due_at"
+		"  FROM vendor_routing.messages AS m"
+		"  WHERE m.state IN ('QUEUED', 'LEASED')"
+		"  ORDER BY m.channel, m.due_at LIMIT 1)"
+		" UNION ALL"
+		" SELECT n.channel, n.due_at"
+		" FROM head AS h"
+		" CROSS JOIN LATERAL (SELECT m.channel, m.due_at"
+		"  FROM vendor_routing.messages AS m"
+		"  WHERE m.channel > h.channel AND m.state IN ('QUEUED', 'LEASED')"
+		"  ORDER BY m.channel, m.due_at LIMIT 1) AS n)"
+		" SELECT channel FROM head WHERE due_at <= $1 ORDER BY due_at",
+		1, {TIMESTAMPTZOID}
+	};
+	NullableDatum params[] = {vr_param(TimestampTzGetDatum(now))};
+	int			n = vr_spi_write(&select, params);
+	List	   *channels = NIL;
+
+	for (int i = 0; i < n; i++)
+		channels = lappend(channels, vr_spi_text(i, 1));
+	return channels;
+}
 
 /*
- * Looks at so many messages that are due: leases at most max of those still to be sent,
- * and drops those that are not.  Adds the ids of the former to *leased.  Returns whether
- * there may be more: what was dropped may have kept another back.
+ * Looks at so many messages of a channel that are due: leases at most max of those still
+ * to be sent, and drops those that are not.  Adds the ids of the former to *leased.  Returns
+ * whether there may be more: what was dropped may have kept another back.
  */
 static bool
 take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz until,
 		 List **leased)
 {
-	static const VrStatement by_channel = {
-		LOOK_AT_DUE(" AND m.channel = $4"),
+	static const VrStatement select = {
+		"SELECT m.message_id,"
+		" CASE WHEN coalesce(CASE m.kind"
+		"   WHEN 'OFFER' THEN t.status = 'PENDING' AND t.round = m.round"
+		"    AND r.response IS NULL AND r.expires_at > $1 AND t.expires_at > $1"
+		"   WHEN 'WIN' THEN t.status IN ('LOCKED', 'COMPLETED') AND t.round = m.round"
+		"    AND t.locked_vendor_id = m.vendor_id"
+		"   ELSE c.sent_at IS NULL"
+		"    AND (r.response IN ('ACCEPT', 'REJECT', 'ERROR') OR EXISTS ("
+		"     SELECT FROM vendor_routing.messages AS p"
+		"     WHERE p.routing_id = m.routing_id AND p.vendor_id = m.vendor_id"
+		"     AND p.round = m.round AND p.kind <> m.kind"
+		"     AND (p.state = 'SENT' OR p.may_have_arrived))) END, false)"
+		"  THEN CASE WHEN m.attempts < $3 THEN 'LEASED' ELSE 'DEAD' END"
+		"  ELSE 'DROPPED' END"
+		" FROM vendor_routing.messages AS m"
+		" JOIN LATERAL (SELECT t.status, t.round, t.locked_vendor_id, t.expires_at"
+		"  FROM vendor_routing.routings AS t"
+		"  WHERE t.routing_id = m.routing_id" VR_BY_KEY ") AS t ON true"
+		" LEFT JOIN LATERAL (SELECT r.response, r.expires_at"
+		"  FROM vendor_routing.responses AS r"
+		"  WHERE r.routing_id = m.routing_id AND r.round = m.round"
+		"  AND (r.vendor_id = m.vendor_id) IS TRUE" VR_BY_KEY ") AS r ON true"
+		" LEFT JOIN LATERAL (SELECT c.sent_at"
+		"  FROM vendor_routing.cancellations AS c"
+		"  WHERE c.routing_id = m.routing_id AND c.round = m.round"
+		"  AND c.vendor_id = m.vendor_id" VR_BY_KEY ") AS c ON true"
+		" WHERE m.state IN ('QUEUED', 'LEASED') AND m.due_at <= $1 AND m.channel = $4"
+		" AND NOT EXISTS ("
+		"  SELECT FROM vendor_routing.messages AS p"
+		"  WHERE p.routing_id = m.routing_id AND p.vendor_id = m.vendor_id"
+		"  AND (p.state IN ('QUEUED', 'LEASED')) IS TRUE"
+		"  AND (p.round, " KIND_ORDER("p") ") < (m.round, " KIND_ORDER("m") ")" VR_BY_KEY ")"
+		" ORDER BY m.due_at"
+		" LIMIT $2"
+		" FOR UPDATE OF m SKIP LOCKED",
 		4, {TIMESTAMPTZOID, INT4OID, INT4OID, TEXTOID},
 		.joins = true
 	};
-	static const VrStatement any_channel = {
-		LOOK_AT_DUE(""),
-		3, {TIMESTAMPTZOID, INT4OID, INT4OID},
-		.joins = true
-	};
 	static const VrStatement update = {
-		"UPDATE vendor_routing.messages AS m"
-		" SET state = x.state, may_have_arrived = m.may_have_arrived OR m.state = 'LEASED',"
-		"     attempts = m.attempts + CASE x.state WHEN 'LEASED' THEN 1 ELSE 0 END,"
-		"     due_at = CASE x.state WHEN 'LEASED' THEN $3 ELSE m.due_at END"
-		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))"
-		"  AS x (message_id, state)"
-		" WHERE m.message_id = x.message_id",
-		3, {UUIDARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID}
+		"UPDATE vendor_routing.messages"
+		" SET state = $2, may_have_arrived = may_have_arrived OR state = 'LEASED',"
+		"     attempts = attempts + CASE $2 WHEN 'LEASED' THEN 1 ELSE 0 END,"
+		"     due_at = CASE $2 WHEN 'LEASED' THEN $3 ELSE due_at END"
+		" WHERE message_id = ANY ($1)",
+		3, {UUIDARRAYOID, TEXTOID, TIMESTAMPTZOID}
+	};
+	enum {LEASED, DEAD, DROPPED};
+	static const char *const states[] = {
+		[LEASED] = "LEASED", [DEAD] = "DEAD", [DROPPED] = "DROPPED"
 	};
 	NullableDatum params[] = {
 		vr_param(TimestampTzGetDatum(now)),
@@ -220,35 +244,39 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 		vr_param(Int32GetDatum(vr_message_attempts)),
 		vr_param_ptr(channel)
 	};
-	int			n = vr_spi_write(channel != NULL ? &by_channel : &any_channel, params);
-	pg_uuid_t  *ids = palloc(Max(n, 1) * sizeof(pg_uuid_t));
-	List	   *states = NIL;
-	int			nleased = 0;
+	int			n = vr_spi_write(&select, params);
+	pg_uuid_t  *ids[lengthof(states)];
+	int			counts[lengthof(states)] = {0};
 
+	for (int s = 0; s < lengthof(states); s++)
+		ids[s] = palloc(Max(n, 1) * sizeof(pg_uuid_t));
 	for (int i = 0; i < n; i++)
 	{
 		text	   *state = vr_spi_text(i, 2);
-		bool		lease = vr_text_is(state, "LEASED");
+		int			s = 0;
 
-		if (lease && nleased == max)
+		while (s < DROPPED && !vr_text_is(state, states[s]))
+			s++;
+		if (s == LEASED && counts[s] == max)
 			continue;			/* another time */
-		nleased += lease;
-		ids[list_length(states)] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
-		if (lease)
-			*leased = lappend(*leased, &ids[list_length(states)]);
-		states = lappend(states, state);
+		ids[s][counts[s]++] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
 	}
-	if (states != NIL)
+	for (int s = 0; s < lengthof(states); s++)
 	{
-		NullableDatum writes[] = {
-			vr_param_uuids(ids, list_length(states)),
-			vr_param_texts(states),
-			vr_param(TimestampTzGetDatum(until))
-		};
+		if (counts[s] > 0)
+		{
+			NullableDatum writes[] = {
+				vr_param_uuids(ids[s], counts[s]),
+				vr_param_ptr(cstring_to_text(states[s])),
+				vr_param(TimestampTzGetDatum(until))
+			};
 
-		vr_spi_write_exactly(&update, writes, list_length(states));
+			vr_spi_write_exactly(&update, writes, counts[s]);
+		}
 	}
-	return nleased < max && list_length(states) > nleased;
+	for (int i = 0; i < counts[LEASED]; i++)
+		*leased = lappend(*leased, &ids[LEASED][i]);
+	return counts[LEASED] < max && counts[DEAD] + counts[DROPPED] > 0;
 }
 
 /*
@@ -270,13 +298,20 @@ put_messages(const List *leased, ReturnSetInfo *rsinfo)
 		"  ELSE ': ' || concat_ws(', ', t.product, t.amount) END,"
 		" v.time_zone"
 		" FROM vendor_routing.messages AS m"
-		" JOIN vendor_routing.routings AS t ON t.routing_id = m.routing_id"
-		" LEFT JOIN vendor_routing.vendors AS v ON v.vendor_id = m.vendor_id"
-		" LEFT JOIN vendor_routing.responses AS r"
-		"      ON r.routing_id = m.routing_id AND r.round = m.round AND r.vendor_id = m.vendor_id"
-		" LEFT JOIN vendor_routing.cancellations AS c"
-		"      ON m.kind = 'CANCELLATION' AND c.routing_id = m.routing_id"
-		"      AND c.round = m.round AND c.vendor_id = m.vendor_id"
+		" JOIN LATERAL (SELECT t.*"
+		"  FROM vendor_routing.routings AS t"
+		"  WHERE t.routing_id = m.routing_id" VR_BY_KEY ") AS t ON true"
+		" LEFT JOIN LATERAL (SELECT v.name, v.phone, v.attributes, v.time_zone"
+		"  FROM vendor_routing.vendors AS v"
+		"  WHERE v.vendor_id = m.vendor_id" VR_BY_KEY ") AS v ON true"
+		" LEFT JOIN LATERAL (SELECT r.expires_at"
+		"  FROM vendor_routing.responses AS r"
+		"  WHERE r.routing_id = m.routing_id AND r.round = m.round"
+		"  AND (r.vendor_id = m.vendor_id) IS TRUE" VR_BY_KEY ") AS r ON true"
+		" LEFT JOIN LATERAL (SELECT c.reason"
+		"  FROM vendor_routing.cancellations AS c"
+		"  WHERE m.kind = 'CANCELLATION' AND c.routing_id = m.routing_id"
+		"  AND c.round = m.round AND c.vendor_id = m.vendor_id" VR_BY_KEY ") AS c ON true"
 		" WHERE m.message_id = ANY ($1)"
 		" ORDER BY m.queued_at, m.message_id",
 		1, {UUIDARRAYOID}
@@ -332,8 +367,9 @@ vr_claim_messages(PG_FUNCTION_ARGS)
 {
 	const text *channel = vr_arg_optional_id(fcinfo, 0, "channel");
 	int			max;
-	int			look = MIN_LOOK;
 	const Interval *lease = vr_arg_optional_positive_ttl(fcinfo, 2, "lease");
+	List	   *channels;
+	ListCell   *cell;
 	List	   *leased = NIL;
 	TimestampTz now;
 	VrSpi		spi;
@@ -353,11 +389,18 @@ vr_claim_messages(PG_FUNCTION_ARGS)
 	vr_spi_begin(&spi);
 	now = vr_now();
 	empty_outbox(now);
-	while (take_due(channel, max - list_length(leased), look, now,
-					vr_add_interval(now, lease), &leased))
+	channels = (channel != NULL) ? list_make1(unconstify(text *, channel)) : due_channels(now);
+	foreach(cell, channels)
 	{
-		CHECK_FOR_INTERRUPTS();
-		look = Min(2 * look, MAX_LOOK);
+		int			look = MIN_LOOK;
+
+		while (list_length(leased) < max &&
+			   take_due(lfirst(cell), max - list_length(leased), look, now,
+						vr_add_interval(now, lease), &leased))
+		{
+			CHECK_FOR_INTERRUPTS();
+			look = Min(2 * look, MAX_LOOK);
+		}
 	}
 	put_messages(leased, (ReturnSetInfo *) fcinfo->resultinfo);
 	vr_spi_end(&spi);

@@ -153,11 +153,9 @@ int
 vr_outbox_settle(const VrOutboxBatch *changed)
 {
 	static const VrStatement update = {
-		"UPDATE vendor_routing.outbox AS o"
-		" SET version = x.version"
-		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))"
-		"  AS x (routing_id, version)"
-		" WHERE o.routing_id = x.routing_id",
+		"UPDATE vendor_routing.outbox"
+		" SET version = ($2)[array_position($1, routing_id)]"
+		" WHERE routing_id = ANY ($1)",
 		2, {UUIDARRAYOID, INT4ARRAYOID}
 	};
 	static const VrStatement delete = {

@@ -329,8 +329,9 @@ read_open(Inbound *inbound, int *nopen)
 	static const VrStatement select = {
 		"SELECT t.routing_id, t.order_id"
 		" FROM vendor_routing.responses AS r"
-		" JOIN vendor_routing.routings AS t"
-		"      ON t.routing_id = r.routing_id AND t.round = r.round"
+		" JOIN LATERAL (SELECT t.routing_id, t.order_id, t.round, t.status"
+		"  FROM vendor_routing.routings AS t"
+		"  WHERE t.routing_id = r.routing_id" VR_BY_KEY ") AS t ON t.round = r.round"
 		" WHERE r.vendor_id = $1 AND r.expires_at > $2"
 		" AND (r.response IS NULL OR r.response = 'ACCEPT')"
 		" AND t.status = 'PENDING'"

@@ -107,6 +107,12 @@ vr_spi_begin(VrSpi *spi)
 	 * and at SERIALIZABLE lock all of it against everybody.
 	 */
 	set_for_now("enable_seqscan", "off");
+
+	/*
+	 * Where there is no other way than to read all of a table, as of the outbox, the
+	 * price of what is off would have the plan compiled, each time it is made.
+	 */
+	set_for_now("jit", "off");
 }
 
 /*

@@ -478,8 +478,9 @@ vr_vendor_in_use(const text *vendor_id)
 	static const VrStatement select = {
 		"SELECT 1"
 		" FROM vendor_routing.responses AS r"
-		" JOIN vendor_routing.routings AS t"
-		"      ON t.routing_id = r.routing_id AND t.round = r.round"
+		" JOIN LATERAL (SELECT t.round, t.status, t.locked_vendor_id"
+		"  FROM vendor_routing.routings AS t"
+		"  WHERE t.routing_id = r.routing_id" VR_BY_KEY ") AS t ON t.round = r.round"
 		" WHERE r.vendor_id = $1"
 		" AND (t.status = 'PENDING'"
 		"      OR t.status = 'LOCKED' AND t.locked_vendor_id = $1)"

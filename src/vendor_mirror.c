@@ -68,7 +68,7 @@
 	"      ON p.vendor_id = x.vendor_id"
 
 /*
- * Locks the rows of these vendors that are there, in the sequence of their ids.  An INSERT
+ * Locks the rows of these vendors, where there are any, in the sequence of their ids.  An INSERT
  * that meets a row which somebody is changing could else fail with 23505 by its phone,
  * which is another index than that of ON CONFLICT.
  */
@@ -76,12 +76,10 @@ static void
 lock_vendors(const Jsonb *rows)
 {
 	static const VrStatement select = {
-		"SELECT v.vendor_id"
+		"SELECT vendor_id"
 		" FROM pg_catalog.jsonb_to_recordset($1) AS x (vendor_id pg_catalog.text)"
-		" JOIN vendor_routing.vendors AS v ON v.vendor_id = x.vendor_id"
-		" ORDER BY v.vendor_id",
-		1, {JSONBOID},
-		.joins = true
+		" ORDER BY vendor_id",
+		1, {JSONBOID}
 	};
 	NullableDatum params[] = {vr_param_ptr(rows)};
 	int			n = (int) vr_spi_write(&select, params);
@@ -140,7 +138,11 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 		" SET phone = NULL"
 		" FROM (" ATTACHED_ROWS("1") ") AS x"
 		" WHERE v.vendor_id = x.vendor_id AND v.phone <> coalesce(x.phone, '')"
-		" AND 'phone' = ANY ($2)",
+		" AND 'phone' = ANY ($2)"
+		/* By the key: see VR_BY_KEY. */
+		" AND v.vendor_id = ANY (ARRAY("
+		"  SELECT y.vendor_id"
+		"  FROM pg_catalog.jsonb_to_recordset($1) AS y (vendor_id pg_catalog.text)))",
 		2, {JSONBOID, TEXTARRAYOID},
 		.joins = true
 	};

@@ -50,8 +50,12 @@ CROSS JOIN LATERAL (
 		count(*) FILTER (WHERE r.response IS NULL AND c.vendor_id IS NULL)::integer AS pending_count,
 		count(c.vendor_id)::integer AS cancelled_count
 	FROM vendor_routing.responses AS r
-	LEFT JOIN vendor_routing.cancellations AS c
-		ON c.routing_id = r.routing_id AND c.round = r.round AND c.vendor_id = r.vendor_id
+	LEFT JOIN LATERAL (
+		SELECT c.vendor_id
+		FROM vendor_routing.cancellations AS c
+		WHERE c.routing_id = r.routing_id AND c.round = r.round AND c.vendor_id = r.vendor_id
+		OFFSET 0 -- by its key, whatever the planner believes of the tables
+	) AS c ON true
 	WHERE r.routing_id = t.routing_id AND r.round = t.round
 ) AS n;
 COMMENT ON VIEW vendor_routing.routing_status IS
