@@ -427,7 +427,10 @@ SET statement_timeout = 0;
 SET search_path = public;
 SELECT * FROM vr_broadcast('with-settings', 'retailer-1', ttl => '10 ms');
 SQL
-wait_until_exhausted('with-settings', 'extended');
+{
+	local $ENV{PGOPTIONS} = '-c statement_timeout=0';
+	wait_until_exhausted('with-settings', 'extended');
+}
 pass('settings of the database do not stop the worker');
 
 #-------------------------------------------------------------------------

@@ -179,35 +179,61 @@ SQL
 	push @scripts, '-f', "$dir/$verb.sql\@$weights{$verb}";
 }
 
+# What has never happened: a crowd without it proves nothing about it.
+sub never_happened
+{
+	return $node->safe_psql('postgres', <<'SQL');
+SELECT kind FROM unnest('{VENDOR_BROADCAST_INITIATED,VENDOR_WAVE_OPENED,VENDOR_RESPONSE_RECORDED,VENDOR_ACCEPTED,VENDOR_ASSIGNED,VENDOR_CONFIRMED,VENDOR_RELEASED,VENDOR_TIMED_OUT,ORDER_RETRIED,ORDER_EXHAUSTED,ORDER_CANCELLED,ORDER_COMPLETED}'::text[]) AS kind
+ WHERE NOT EXISTS (SELECT FROM vendor_routing.events WHERE event_type = kind)
+UNION ALL
+SELECT kind FROM unnest('{VENDOR_PAUSED,VENDOR_RESUMED,VENDOR_HOURS_SET,VENDOR_BLOCKED,VENDOR_UNBLOCKED}'::text[]) AS kind
+ WHERE NOT EXISTS (SELECT FROM vendor_routing.vendor_events WHERE event_type = kind)
+UNION ALL
+SELECT s.state FROM unnest('{QUEUED,LEASED,SENT,DROPPED}'::text[]) AS s (state)
+ WHERE NOT EXISTS (SELECT FROM vendor_routing.messages AS m WHERE m.state = s.state)
+UNION ALL
+SELECT 'message received' WHERE NOT EXISTS (SELECT FROM vendor_routing.inbound_messages WHERE outcome = 'LOCKED')
+SQL
+}
+
 # All at the same time.  Who waits for ever is ended by the timer, and dies by that.
-my $timer = IPC::Run::timer($seconds + 4 * $patience);
-my @crowds;
-
-foreach my $level (@levels)
+sub run_crowd
 {
-	my ($isolation, $clients) = @$level;
-	my %crowd = (isolation => $isolation, clients => $clients, output => '');
+	my $timer = IPC::Run::timer($seconds + 4 * $patience);
+	my @crowds;
 
-	local $ENV{PGOPTIONS} = '-c client_min_messages=error -c default_transaction_isolation='
-	  . ($isolation =~ s/ /\\ /gr);
-	$crowd{run} = IPC::Run::start(
-		[
-			'pgbench', '-n', '-c', $clients, '-j', 1, '-T', $seconds, '--max-tries', 0,
-			@scripts, $node->connstr('postgres')
-		],
-		'<', \undef, '>', \$crowd{output}, '2>&1', $timer);
-	push @crowds, \%crowd;
-}
-foreach my $crowd (@crowds)
-{
-	my $ended = eval { $crowd->{run}->finish; 1 };
-	my ($done) = $crowd->{output} =~ /transactions actually processed: (\d+)/;
-	my ($failed) = $crowd->{output} =~ /number of failed transactions: (\d+)/;
+	foreach my $level (@levels)
+	{
+		my ($isolation, $clients) = @$level;
+		my %crowd = (isolation => $isolation, clients => $clients, output => '');
 
-	ok($ended && $? == 0, "$crowd->{isolation}: all clients come to an end") or diag $crowd->{output};
-	cmp_ok($done // 0, '>', 10 * $crowd->{clients}, "$crowd->{isolation}: they have done something: " . ($done // 'nothing'));
-	is($failed // 0, 0, "$crowd->{isolation}: no transaction is given up");
+		local $ENV{PGOPTIONS} = '-c client_min_messages=error -c default_transaction_isolation='
+		  . ($isolation =~ s/ /\\ /gr);
+		$crowd{run} = IPC::Run::start(
+			[
+				'pgbench', '-n', '-c', $clients, '-j', 1, '-T', $seconds, '--max-tries', 0,
+				@scripts, $node->connstr('postgres')
+			],
+			'<', \undef, '>', \$crowd{output}, '2>&1', $timer);
+		push @crowds, \%crowd;
+	}
+	foreach my $crowd (@crowds)
+	{
+		my $ended = eval { $crowd->{run}->finish; 1 };
+		my ($done) = $crowd->{output} =~ /transactions actually processed: (\d+)/;
+		my ($failed) = $crowd->{output} =~ /number of failed transactions: (\d+)/;
+
+		ok($ended && $? == 0, "$crowd->{isolation}: all clients come to an end") or diag $crowd->{output};
+		cmp_ok($done // 0, '>', 10 * $crowd->{clients}, "$crowd->{isolation}: they have done something: " . ($done // 'nothing'));
+		is($failed // 0, 0, "$crowd->{isolation}: no transaction is given up");
+	}
+	return;
 }
+
+# A slow machine takes longer to come to everything.
+my $crowds = 0;
+run_crowd() while $crowds++ < 5 && never_happened() ne '';
+is(never_happened(), '', 'every kind of thing has happened');
 
 is( $node->safe_psql('postgres', <<"SQL"), '', 'nothing fails for want of patience, in a deadlock, with 40001 below serializable, or otherwise than it may');
 SELECT DISTINCT isolation, verb, code, message FROM app.surprises
@@ -228,20 +254,6 @@ ok( $node->poll_query_until('postgres',
 	'ticks settle what is due');
 is($node->safe_psql('postgres', 'SELECT * FROM vr_check()'), '', 'and leave everything sound');
 
-# A crowd in which something never happened proves nothing about it.
-is( $node->safe_psql('postgres', <<'SQL'),
-SELECT kind FROM unnest('{VENDOR_BROADCAST_INITIATED,VENDOR_WAVE_OPENED,VENDOR_RESPONSE_RECORDED,VENDOR_ACCEPTED,VENDOR_ASSIGNED,VENDOR_CONFIRMED,VENDOR_RELEASED,VENDOR_TIMED_OUT,ORDER_RETRIED,ORDER_EXHAUSTED,ORDER_CANCELLED,ORDER_COMPLETED}'::text[]) AS kind
- WHERE NOT EXISTS (SELECT FROM vendor_routing.events WHERE event_type = kind)
-UNION ALL
-SELECT kind FROM unnest('{VENDOR_PAUSED,VENDOR_RESUMED,VENDOR_HOURS_SET,VENDOR_BLOCKED,VENDOR_UNBLOCKED}'::text[]) AS kind
- WHERE NOT EXISTS (SELECT FROM vendor_routing.vendor_events WHERE event_type = kind)
-UNION ALL
-SELECT state FROM unnest('{QUEUED,LEASED,SENT,DROPPED}'::text[]) AS state
- WHERE NOT EXISTS (SELECT FROM vendor_routing.messages AS m WHERE m.state = state)
-UNION ALL
-SELECT 'message received' WHERE NOT EXISTS (SELECT FROM vendor_routing.inbound_messages WHERE outcome = 'LOCKED')
-SQL
-	'', 'every kind of thing has happened');
 note $node->safe_psql('postgres',
 	'SELECT string_agg(event_type || \' \' || n, \', \' ORDER BY event_type) FROM (SELECT event_type, count(*) AS n FROM vendor_routing.events GROUP BY 1) AS e');
 

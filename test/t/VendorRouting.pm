@@ -367,7 +367,7 @@ sub table_digests
 			' UNION ALL ',
 			map {
 				"SELECT '$_', count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text COLLATE \"C\")) FROM vendor_routing.$_ AS t"
-			} qw(vendors routings responses cancellations events)));
+			} qw(vendors routings responses cancellations events)) . ' ORDER BY 1');
 }
 
 # How many advisory locks the sessions of a database hold or want.
