@@ -26,7 +26,7 @@ my $bound = 4 * 1024;
 # there is to know of time zones.  What is to go wrong does so in a block that catches it.
 my $round = <<'SQL';
 SELECT :n + 1 AS n, 'order-' || :n + 1 AS o, vr_routing_id('order-' || :n + 1) AS r,
-	vr_routing_id('other-' || :n + 1) AS s, (:n + 1) % 50 = 1 AS rare,
+	vr_routing_id('other-' || :n + 1) AS s, (:n + 1) % (CASE WHEN :n < 2000 THEN 50 ELSE 10000 END) = 1 AS rare,
 	(:n + 1) % 1000 = 0 AS dirty \gset
 SELECT FROM vr_broadcast(:'o', 'retailer-1', 'thing', 12.50, 52.5, 13.4, '{"a": 1}', vendors => '{vendor-1,vendor-2,vendor-3,vendor-4}');
 SELECT FROM vr_broadcast(:'o', 'retailer-1', 'thing', 12.50, 52.5, 13.4, '{"a": 1}', vendors => '{vendor-1,vendor-2,vendor-3,vendor-4}');
