@@ -2,7 +2,7 @@
 UPDATE vendor_routing.vendors SET is_active = false WHERE vendor_id ~ '^v\d';
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, products)
 VALUES ('h1', 'Hours 1', true, '{hours}');
-SELECT vr_set_hours('h1', 'Europe/Berlin', '[{"days": [1, 2], "from": "09:00", "to": "18:00"}]');
+SELECT vr_set_hours('h1', 'Europe/Berlin', '[{"days": [1, 2.0], "from": "09:00", "to": "18:00"}]');
 SELECT time_zone, working_hours FROM vendor_routing.vendors WHERE vendor_id = 'h1';
 SELECT vr_set_hours('h1', 'UTC', '[{"days": [7], "from": "22:00", "to": "02:00"}, {"days": [1], "from": "00:00", "to": "24:00"}]');
 SELECT time_zone, working_hours FROM vendor_routing.vendors WHERE vendor_id = 'h1';
