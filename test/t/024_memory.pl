@@ -112,8 +112,9 @@ my $measure = <<'SQL';
 INSERT INTO measured SELECT :n, name, sum(used_bytes), count(*) FROM pg_backend_memory_contexts GROUP BY name;
 SQL
 
-# What autovacuum finds out, the session caches, and so it is not to happen in between.
-my $node = new_node('memory', conf => "autovacuum = off\n");
+# What autovacuum finds out, the session caches, and so it is not to happen in between.  An
+# unclear message is answered with the offers that are not over: they are to be few.
+my $node = new_node('memory', conf => "autovacuum = off\nvendor_routing.offer_ttl = 20s\n");
 add_database($node, 'postgres', 9);
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE measured (round int, name text, used numeric, contexts int);
