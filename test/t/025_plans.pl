@@ -28,6 +28,7 @@ my @calls = (
 	"vr_broadcast('ORDER-2', 'shop', 'tea', 20, 52.5, 13.4, vendors => '{vendor-8,vendor-2}')",
 	q{vr_broadcast_many('[{"order_id": "ORDER-3", "retailer_id": "shop"}, {"order_id": "ORDER-4", "retailer_id": "shop", "vendors": ["vendor-1", "vendor-2"], "confirm_within": "1 h"}]')},
 	q{vr_broadcast('ORDER-5', 'shop', waves => '[{"vendor_ids": ["vendor-8"], "wait": "1 h"}, {"vendors": 2}]')},
+	"vr_broadcast('ORDER-6', 'shop', vendors => '{vendor-1,vendor-3}', ttl => '1 ms')",
 	"vr_explain('ORDER-2', 'vendor-9')",
 	"vr_claim_messages('WHATSAPP', 30)",
 	"vr_accept(vr_routing_id('ORDER-1'), 'vendor-1')",
@@ -203,6 +204,8 @@ SQL
 check_plans(2, 'unknown', 'not known');
 ask('ANALYZE');
 check_plans(3, 'known', 'known');
+is(ask("SELECT count(*) FROM vendor_routing.events WHERE event_type = 'ORDER_EXHAUSTED' AND order_id LIKE '%-6'"),
+	3, 'what was due was done');
 
 $node->stop;
 done_testing();
