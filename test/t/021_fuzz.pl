@@ -312,7 +312,7 @@ sub is_sound
 {
 	my ($what) = @_;
 	my $log = slurp_file($node->logfile);
-	my @lines = grep { /terminated by signal|PANIC|TRAP:|server process .* exited|cache lookup failed|could not open relation with OID|unexpected|unrecognized|SPI_\w+ failed|invalid memory alloc/ } split /\n/, $log;
+	my @lines = grep { /terminated by signal|PANIC|TRAP:|server process .* exited|cache lookup failed|could not open relation with OID|unexpected|unrecognized [^"]*: \d|SPI_\w+ failed|invalid memory alloc/ } split /\n/, $log;
 
 	is(join("\n", @bugs[ 0 .. ($#bugs > 9 ? 9 : $#bugs) ]), '', "$what: no error that only a bug makes");
 	is(join("\n", @lines[ 0 .. ($#lines > 9 ? 9 : $#lines) ]), '', "$what: nothing in the log that only a bug makes");

@@ -92,14 +92,16 @@ SQL
 	return;
 }
 
-# Broadcasts orders PREFIX-1 to PREFIX-N to ten vendors each.
+# Broadcasts orders PREFIX-1 to PREFIX-N to ten vendors each; or from another first one on.
 sub invite_orders
 {
-	my ($node, $database, $prefix, $orders) = @_;
+	my ($node, $database, $prefix, $last, $first) = @_;
 
+	$first //= 1;
+	my $orders = $last - $first + 1;
 	my $invited = $node->safe_psql($database, <<"SQL");
 SELECT coalesce(sum(b.vendor_count), 0)
-  FROM generate_series(1, $orders) AS n,
+  FROM generate_series($first, $last) AS n,
        vr_broadcast('$prefix-' || n, 'retailer-1', max_vendors => 10) AS b
  WHERE b.created;
 SQL
