@@ -304,6 +304,14 @@ SELECT vr_cancel(routing_id) FROM vendor_routing.routings
  WHERE status = 'PENDING' AND order_id LIKE 'order-%' AND order_id ~ '[5-8]$';
 SQL
 
+# Of one that is over before it begins, nobody may hear.
+ask(<<'SQL');
+BEGIN;
+SELECT FROM vr_broadcast('order-0', 'shop', max_vendors => 10);
+SELECT FROM vr_cancel(vr_routing_id('order-0'));
+COMMIT;
+SQL
+
 # Senders that live bring the rest home.
 $_->{run}->kill_kill(grace => 0) foreach @running;
 @running = map { start_sender($_, 1) } 1 .. $senders;
