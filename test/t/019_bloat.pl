@@ -237,7 +237,7 @@ is_cheap('late');
 is_small('late');
 
 # Tables of a fixed number of rows: a vendor is updated with each order, an order is queued and taken out.
-cmp_ok($size{late}{$_}[0] * $size{late}{$_}[1], '<', 40 * 8192, "late: $_ is small") foreach qw(vendors outbox);
+cmp_ok($size{late}{$_}[0] * $size{late}{$_}[1], '<', 100 * 8192, "late: $_ is small") foreach qw(vendors outbox);
 my $small = $dead{late};
 
 my $pin = new_session($node, 'postgres');
