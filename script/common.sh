@@ -19,6 +19,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 SCRIPT_NAME=$(basename "$0")
 SERVER_USER=postgres
+UNAVAILABLE=69 # exit status where packages cannot be had (EX_UNAVAILABLE)
 
 # While packages are installed, this keeps Debian from making a cluster.
 DROPIN=/etc/postgresql-common/createcluster.d/vendor_routing.conf
@@ -168,6 +169,9 @@ on_exit() {
 		rm -f "$LOG"
 	else
 		printf '\n  The full log is in %s\n' "$LOG" >&2
+	fi
+	if ((status != 0)) && [[ -n $ADVICE ]]; then
+		status=$UNAVAILABLE
 	fi
 	exit "$status"
 }
