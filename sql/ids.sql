@@ -8,6 +8,13 @@ SELECT substr(vr_routing_id('order-1')::text, 15, 1) AS version,
 SELECT vr_routing_id(E'quote '' double " back \\ unicode \u00e9 %s %n') IS NOT NULL AS any_text;
 -- the same in every encoding of the database
 SELECT vr_routing_id(U&'caf\00e9');
+\set this :DBNAME
+CREATE DATABASE regress_vr_latin1 TEMPLATE template0 ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C';
+\c regress_vr_latin1
+CREATE EXTENSION vendor_routing;
+SELECT vr_routing_id(U&'caf\00e9');
+\c :this
+DROP DATABASE regress_vr_latin1;
 SELECT vr_routing_id(NULL);
 SELECT vr_routing_id('');
 SELECT vr_routing_id(repeat('x', 255)) IS NOT NULL AS longest;

@@ -15,6 +15,8 @@ SELECT vr_respond(vr_routing_id('r-1'), 'v04', 'ACCEPT');
 SELECT vr_respond(vr_routing_id('r-1'), 'v01', 'BANANA');
 SELECT vr_respond(vr_routing_id('r-1'), 'v01', 'TIMEOUT');
 SELECT vr_respond(vr_routing_id('r-1'), 'v01', 'accept');
+SELECT vr_respond(vr_routing_id('r-1'), 'v02', 'REJECT', decline_code => 'BANANA');
+SELECT vr_respond(vr_routing_id('r-1'), 'v02', 'ERROR', decline_code => 'PRICE');
 
 -- Everybody declines: exhausted at once, and the order stays open for retry.
 SELECT created FROM vr_broadcast('r-2', 'retailer', vendors => ARRAY['v01', 'v02']);

@@ -11,6 +11,7 @@ SET vendor_routing.offer_ttl = '-1 s';
 SET vendor_routing.offer_ttl = '2 years';
 SET vendor_routing.offer_ttl = 'soon';
 SET vendor_routing.order_ttl = '0';
+ALTER SYSTEM SET vendor_routing.worker_databases = 'a b';
 \set VERBOSITY default
 SET vendor_routing.order_ttl = '15 min';
 SET vendor_routing.offer_ttl = '2 min';

@@ -64,12 +64,6 @@ enum
 /* In the order of VrAttachmentKind. */
 static const char *const kind_names[] = {"ORDERS", "VENDORS"};
 
-const char *
-vr_attachment_kind_name(VrAttachmentKind kind)
-{
-	return kind_names[kind];
-}
-
 static NullableDatum
 kind_param(VrAttachmentKind kind)
 {
@@ -328,7 +322,7 @@ find_column(Relation relation, const char *key, const char *name)
 				 errhint("Attach the table again, with another mapping.")));
 	if (TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attgenerated ==
 		VR_GENERATED_VIRTUAL)
-		ereport(ERROR,
+		ereport(ERROR,	/* LCOV_EXCL_LINE: since 18 */
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" of relation \"%s\" is a virtual generated column",
 						name, RelationGetRelationName(relation)),

@@ -67,7 +67,6 @@ typedef void (*VrDriftFound) (const text *order_id, const text *vendor_id,
 extern void vr_attached_orders_drift(VrDriftFound found, void *arg);
 extern void vr_attached_vendors_drift(VrDriftFound found, void *arg);
 
-extern const char *vr_attachment_kind_name(VrAttachmentKind kind);
 extern bool vr_attachment_find(VrAttachmentKind kind, VrAttachment *attachment);
 extern void vr_attachment_insert(VrAttachmentKind kind, Oid relation,
 								 const Jsonb *mapping, const char *search_path,

@@ -493,7 +493,7 @@ vr_vendor_candidate(const text *vendor_id, VrCandidate *candidate)
 
 	begin_vendors(&scan, false);
 	if (!find_vendor(&scan, vendor_id))
-		vr_vendor_unknown(vendor_id);
+		vr_vendor_unknown(vendor_id);	/* LCOV_EXCL_LINE: callers have its row locked */
 	fill_candidate(candidate, scan.slot);
 	candidate->position = 0;
 	end_vendors(&scan);

@@ -59,17 +59,6 @@ push_numeric(JsonbParseState **state, Numeric number)
 	pushJsonbValue(state, WJB_VALUE, &value);
 }
 
-static void
-push_object(JsonbParseState **state, const Jsonb *object)
-{
-	JsonbValue	value;
-
-	value.type = jbvBinary;
-	value.val.binary.data = (JsonbContainer *) &object->root;
-	value.val.binary.len = VARSIZE(object) - VARHDRSZ;
-	pushJsonbValue(state, WJB_VALUE, &value);
-}
-
 /*
  * An object with these members.
  */
@@ -88,8 +77,6 @@ vr_json_object(const VrMember *members, int nmembers)
 		push_key(&state, member->key);
 		if (member->string != NULL)
 			push_string(&state, member->string, strlen(member->string));
-		else if (member->object != NULL)
-			push_object(&state, member->object);
 		else
 			push_numeric(&state, int64_to_numeric(member->number));
 	}

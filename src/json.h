@@ -14,12 +14,11 @@
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
-/* A member of an object: the one of string, object and number that is set. */
+/* A member of an object: string, or where that is NULL the number. */
 typedef struct VrMember
 {
 	const char *key;
 	const char *string;
-	const Jsonb *object;
 	int			number;
 	bool		skip;			/* leave it out */
 } VrMember;

@@ -46,7 +46,7 @@ static const struct
 	{VR_CANCELLED_RELEASED, "You have given order {order} back."},
 	{VR_CANCELLED_NO_CONFIRM, "You have not confirmed order {order} in time. It is offered to others."},
 	{"LOCKED", "Order {order} is yours."},
-	{"ALREADY_ACCEPTED", "Order {order} is yours already."},
+	{"ALREADY_ACCEPTED", "You have accepted order {order} already."},
 	{"ALREADY_LOCKED", "Order {order} went to another vendor before you answered."},
 	{"LOST_RACE", "Another vendor was faster: order {order} is taken."},
 	{"NOT_INVITED", "Order {order} is not offered to you."},
@@ -115,12 +115,12 @@ look_up(const char *table_name, const char *language, const char *name)
 static const char *
 built_in_text(const char *name)
 {
-	for (int i = 0; i < lengthof(texts); i++)
+	for (int i = 0;; i++)
 	{
+		Assert(i < lengthof(texts));
 		if (strcmp(texts[i].name, name) == 0)
 			return texts[i].body;
 	}
-	return "{order}";
 }
 
 /*

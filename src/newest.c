@@ -70,8 +70,8 @@ init_scan_keys(Relation index, int nkeys, const NullableDatum *key,
 			case TEXTOID:
 				equal = F_TEXTEQ;
 				break;
-			default:
-				elog(ERROR, "unexpected key type in index \"%s\"",
+			default:			/* LCOV_EXCL_LINE: no table of ours has another */
+				elog(ERROR, "unexpected key type in index \"%s\"",	/* LCOV_EXCL_LINE */
 					 RelationGetRelationName(index));
 		}
 		ScanKeyEntryInitialize(&scan_keys[i], 0, i + 1, BTEqualStrategyNumber,

@@ -457,7 +457,7 @@ read_first(Inbound *inbound)
 	NullableDatum routing_id;
 
 	if (vr_spi_read(&select, params) != 1)
-		vr_spi_not_written();
+		vr_spi_not_written();	/* LCOV_EXCL_LINE: it is kept for ever */
 	inbound->vendor_id = vr_spi_text(0, 1);
 	routing_id = vr_spi_value(0, 2);
 	inbound->has_routing = !routing_id.isnull;

@@ -19,13 +19,12 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "miscadmin.h"
 
 #include "catalog.h"
 #include "rows.h"
-
-#define MAX_COLUMNS 64
 
 /*
  * Adds a row for a table: its first columns; the others are NULL.
@@ -34,8 +33,8 @@ void
 vr_rows_add(VrRows *rows, const char *table, const NullableDatum *columns,
 			int ncolumns)
 {
-	Datum		values[MAX_COLUMNS] = {0};
-	bool		nulls[MAX_COLUMNS];
+	Datum		values[MaxHeapAttributeNumber];
+	bool		nulls[MaxHeapAttributeNumber];
 	TupleDesc	tupdesc;
 
 	if (rows->relation == NULL)
@@ -44,11 +43,6 @@ vr_rows_add(VrRows *rows, const char *table, const NullableDatum *columns,
 		rows->tuples = tuplestore_begin_heap(false, false, work_mem);
 	}
 	tupdesc = RelationGetDescr(rows->relation);
-	if (tupdesc->natts > MAX_COLUMNS)
-		ereport(ERROR,
-				(errcode(ERRCODE_TOO_MANY_COLUMNS),
-				 errmsg("table \"vendor_routing.%s\" has more than %d columns",
-						table, MAX_COLUMNS)));
 	memset(nulls, true, tupdesc->natts);
 	for (int i = 0; i < ncolumns; i++)
 	{

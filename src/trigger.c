@@ -88,11 +88,6 @@ vr_require_after_row(const TriggerData *trigger)
 static void
 take_apart(TupleDesc tupdesc, HeapTuple tuple, VrRow *row, const VrRow *before)
 {
-	if (tupdesc->natts > VR_MAX_COLUMNS)
-		ereport(ERROR,
-				(errcode(ERRCODE_TOO_MANY_COLUMNS),
-				 errmsg("a table of vendor_routing has more than %d columns",
-						VR_MAX_COLUMNS)));
 	heap_deform_tuple(tuple, tupdesc, row->values, row->nulls);
 	row->before = before;
 }

@@ -11,18 +11,17 @@
 #ifndef VR_TRIGGER_H
 #define VR_TRIGGER_H
 
+#include "access/htup_details.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 
 #include "compat.h"
 
-#define VR_MAX_COLUMNS 40
-
 /* A row taken apart, and the one that it takes the place of: NULL on INSERT. */
 typedef struct VrRow
 {
-	Datum		values[VR_MAX_COLUMNS];
-	bool		nulls[VR_MAX_COLUMNS];
+	Datum		values[MaxHeapAttributeNumber];
+	bool		nulls[MaxHeapAttributeNumber];
 	const struct VrRow *before;
 } VrRow;
 

@@ -12,7 +12,7 @@
 
 BEGIN;
 SET LOCAL lc_messages = 'C';		-- the messages name the constraint
-SELECT plan(375);
+SELECT plan(377);
 
 CREATE TEMP TABLE broken (conname name);
 
@@ -557,8 +557,10 @@ FROM (VALUES
 	('[{}, {"vendors": 0}]', 'wave 2 is not valid'),
 	('[{"vendors": 1.5}]', 'wave 1 is not valid'),
 	('[{"vendors": 1001}]', 'wave 1 is not valid'),
+	('[{"vendors": "3"}]', 'wave 1 is not valid'),
 	('[{"vendor_ids": []}]', 'wave 1 is not valid'),
 	('[{"vendor_ids": ["a", "a"]}]', 'wave 1 is not valid'),
+	('[{"vendor_ids": ["a", 7]}]', 'wave 1 is not valid'),
 	('[{"radius_km": 0}]', 'wave 1 is not valid'),
 	('[{"min_score": 101}]', 'wave 1 is not valid'),
 	('[{"wait": "0 s"}]', 'wave 1 is not valid'),

@@ -12,7 +12,7 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
 SET LOCAL vendor_routing.max_releases = 100;
-SELECT plan(550);
+SELECT plan(554);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE.
@@ -672,6 +672,7 @@ FROM (VALUES
 	('accept a-1', '{"payload": "accept:A1"}', 'AMBIGUOUS'), ('accept a-1', '{"payload": "ACCEPT:a-1"}', 'AMBIGUOUS'), ('accept a-1', '{"payload": "ACCEPT:A1 "}', 'AMBIGUOUS'),
 	('accept a-1', '{"payload": "ACCEPT: A1"}', 'AMBIGUOUS'), ('accept a-1', '{"payload": "ACCEPT:"}', 'AMBIGUOUS'), ('accept a-1', '{"payload": ""}', 'AMBIGUOUS'),
 	('accept a-1', '{"payload": "ERROR:A1"}', 'AMBIGUOUS'), ('accept a-1', '{"payload": "ACCEPT:{A1}"}', 'AMBIGUOUS'),
+	('accept a-1', '{"payload": "ACCEPT:00000000-0000-0000-0000-00000000000g"}', 'AMBIGUOUS'), ('accept a-1', '{"payload": "ACCEPT:00000000+0000-0000-0000-000000000000"}', 'AMBIGUOUS'),
 	('accept a-1', '{"payload": null}', 'LOCKED a-1'), ('accept a-1', '{"payload": 7}', 'LOCKED a-1'), ('accept a-1', '{"payload": {"a": 1}}', 'LOCKED a-1'),
 	('accept', '{"reply_to": "wamid.a-1.v1"}', 'LOCKED a-1'), ('reject', '{"reply_to": "wamid.a-2.v1"}', 'REJECTED a-2'), ('accept a-1', '{"reply_to": "wamid.a-1.v1"}', 'LOCKED a-1'),
 	('accept a-2', '{"reply_to": "wamid.a-1.v1"}', 'AMBIGUOUS'), ('hello', '{"reply_to": "wamid.a-1.v1"}', 'AMBIGUOUS'), ('', '{"reply_to": "wamid.a-1.v1"}', 'AMBIGUOUS'),
@@ -748,8 +749,10 @@ FROM (VALUES
 	('{"SELECT vr_accept(vr_routing_id(''l-1''), ''v2'')"}'::text[], 'accept l-1', 'ALREADY_LOCKED l-1 / Order l-1 went to another vendor before you answered.'),
 	('{"SELECT vr_accept(vr_routing_id(''l-1''), ''v2'')"}', 'reject l-1', 'ALREADY_LOCKED l-1 / Order l-1 went to another vendor before you answered.'),
 	('{"SELECT vr_accept(vr_routing_id(''l-1''), ''v2'')"}', 'accept', 'NO_OFFER / There is no open offer for you.'),
-	('{"SELECT vr_accept(vr_routing_id(''l-1''), ''v1'')"}', 'accept l-1', 'ALREADY_ACCEPTED l-1 / Order l-1 is yours already.'),
-	('{"SELECT vr_accept(vr_routing_id(''l-1''), ''v1'')"}', 'reject l-1', 'ALREADY_ACCEPTED l-1 / Order l-1 is yours already.'),
+	('{"SELECT vr_accept(vr_routing_id(''l-1''), ''v1'')"}', 'accept l-1', 'ALREADY_ACCEPTED l-1 / You have accepted order l-1 already.'),
+	('{"SELECT vr_accept(vr_routing_id(''l-1''), ''v1'')"}', 'reject l-1', 'ALREADY_ACCEPTED l-1 / You have accepted order l-1 already.'),
+	('{"SELECT vr_respond(vr_routing_id(''l-1''), ''v1'', ''ACCEPT'')"}', 'reject l-1', 'ALREADY_ACCEPTED l-1 / You have accepted order l-1 already.'),
+	('{"SELECT vr_respond(vr_routing_id(''l-1''), ''v1'', ''ACCEPT'')"}', 'accept l-1', 'LOCKED l-1 / Order l-1 is yours.'),
 	('{"SELECT vr_respond(vr_routing_id(''l-1''), ''v1'', ''REJECT'')"}', 'accept l-1', 'ALREADY_REJECTED l-1 / You have rejected order l-1 before.'),
 	('{"SELECT vr_respond(vr_routing_id(''l-1''), ''v1'', ''REJECT'')"}', 'reject l-1', 'ALREADY_REJECTED l-1 / You have rejected order l-1 before.'),
 	('{"SELECT vr_cancel(vr_routing_id(''l-1''))"}', 'accept l-1', 'CANCELLED l-1 / Order l-1 has been cancelled.'),

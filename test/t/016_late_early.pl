@@ -367,6 +367,30 @@ SQL
 is(join("\n", @wrong[ 0 .. ($#wrong < 9 ? $#wrong : 9) ]), '', "seed $seed: every call is answered by the time it is");
 is(join("\n", @revived), '', "seed $seed: a clock that is set back revives nothing");
 
+# Would catch: a large table that is attached for minutes, and nothing is heard of it.
+sub utc
+{
+	my ($time) = @_;
+
+	return strftime('%Y-%m-%d %H:%M:%S', gmtime($dawn + $time));
+}
+my ($later, $heard) = (utc($now + 6));
+
+$node->psql('postgres', <<SQL, stderr => \$heard);
+CREATE TABLE shop_vendors (id text PRIMARY KEY, name text);
+INSERT INTO shop_vendors SELECT 'shop-' || n, 'n' FROM generate_series(1, 3000) AS n;
+CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS \$\$
+BEGIN
+	COPY (SELECT '$later') TO '$dir/clock';
+	RETURN NULL;
+END \$\$;
+CREATE TRIGGER take_long AFTER INSERT ON vendor_routing.vendors FOR EACH STATEMENT EXECUTE FUNCTION take_long();
+SELECT FROM vr_attach_vendors('shop_vendors', '{"vendor_id": "id", "name": "name"}');
+SQL
+like($heard, qr/NOTICE: +\d+ vendors read so far/, 'an attach that takes long says how far it is');
+clock_is($now);
+ask('SELECT vr_detach_vendors(); DROP TABLE shop_vendors; DROP FUNCTION take_long CASCADE');
+
 # When all times are over, ticks have nothing left to do.  In the session with the short
 # lifetime of orders: else what is taken back from a winner is offered anew.
 clock_is($now + 86_400);

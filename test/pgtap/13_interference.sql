@@ -1,0 +1,133 @@
+-- What others do to our tables: a DBA's triggers and columns, guards that were switched
+-- off, rows that are on another node of a sharded cluster.
+--
+-- Would catch: half of a verb where a trigger suppresses the rest; memory overrun by a
+-- table with many columns; a row that is not valid, and is taken for one; an order that
+-- nobody can win because its row is not where a scan of this node looks.
+
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT plan(26);
+
+INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
+VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
+
+-- Triggers that suppress ------------------------------------------------------------------
+
+-- Would catch: a verb that says it has done what a trigger has undone.
+CREATE FUNCTION pg_temp.suppress() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+SELECT vr_broadcast('s', 'r') \g /dev/null
+CREATE TRIGGER suppress BEFORE UPDATE ON vendor_routing.responses FOR EACH ROW EXECUTE FUNCTION pg_temp.suppress();
+SELECT throws_ok(statement, '09000', 'rows of vendor_routing could not be written', 'an answer is suppressed: ' || statement)
+FROM (VALUES ($$SELECT vr_respond(vr_routing_id('s'), 'a', 'REJECT')$$), ($$SELECT vr_timeout(vr_routing_id('s'), '0 s')$$)) AS t (statement);
+DROP TRIGGER suppress ON vendor_routing.responses;
+CREATE TRIGGER suppress BEFORE UPDATE ON vendor_routing.routings FOR EACH ROW EXECUTE FUNCTION pg_temp.suppress();
+SELECT throws_ok(statement, '09000', 'rows of vendor_routing could not be written', 'the order is suppressed: ' || statement)
+FROM (VALUES ($$SELECT vr_assign(vr_routing_id('s'), 'a', 'clerk')$$), ($$SELECT vr_cancel(vr_routing_id('s'))$$),
+	($$SELECT vr_timeout(vr_routing_id('s'), '0 s')$$)) AS t (statement);
+DROP TRIGGER suppress ON vendor_routing.routings;
+SELECT results_eq($$SELECT status, rejected_count + timeout_count, cancelled_count FROM vr_routing_status WHERE order_id = 's'$$,
+	$$VALUES ('PENDING', 0, 0)$$, 'nothing of any of them remains');
+
+-- Would catch: an assignment to a vendor whose offer went to another.
+CREATE FUNCTION pg_temp.divert() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.vendor_id := 'x'; RETURN NEW; END $$;
+SELECT vr_broadcast('d', 'r', vendors => ARRAY['b']) \g /dev/null
+CREATE TRIGGER divert BEFORE INSERT ON vendor_routing.responses FOR EACH ROW EXECUTE FUNCTION pg_temp.divert();
+SELECT throws_ok($$SELECT vr_assign(vr_routing_id('d'), 'a', 'clerk')$$, '09000', NULL, 'the offer of who is assigned is diverted');
+DROP TRIGGER divert ON vendor_routing.responses;
+
+-- Tables that look different ----------------------------------------------------------------
+
+-- Would catch: more columns than there is room for.
+CREATE FUNCTION pg_temp.widen(name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('ALTER TABLE vendor_routing.%I %s', name,
+		(SELECT string_agg(format('ADD COLUMN extra_%s int DEFAULT %s', i, i), ', ') FROM generate_series(1, 300) AS i));
+END $$;
+SELECT pg_temp.widen(name) FROM unnest('{vendors,routings,responses,cancellations,events}'::text[]) AS name \g /dev/null
+SELECT is((SELECT created FROM vr_broadcast('wide', 'r')), true, 'with 300 columns more in each table an order is offered');
+SELECT is((SELECT reason FROM vr_accept(vr_routing_id('wide'), 'a')), 'LOCKED', 'and won');
+SELECT is((SELECT count(*) FROM vendor_routing.cancellations WHERE routing_id = vr_routing_id('wide')), 2::bigint, 'and the losers are told');
+SELECT is((SELECT released FROM vr_release(vr_routing_id('wide'), 'a')), true, 'and released');
+
+-- Would catch: a row that is not valid, and is taken for one.
+SELECT vr_broadcast('odd', 'r') \g /dev/null
+ALTER TABLE vendor_routing.routings DISABLE TRIGGER USER;
+ALTER TABLE vendor_routing.routings ALTER COLUMN retailer_id DROP NOT NULL;
+CREATE FUNCTION pg_temp.spoil(change text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE 'UPDATE vendor_routing.routings SET ' || change || ' WHERE order_id = ''odd''';
+	PERFORM vr_accept(vr_routing_id('odd'), 'a');
+END $$;
+SELECT throws_ok(format('SELECT pg_temp.spoil(%L)', change), 'XX001', 'a row of vendor_routing.routings is not valid', change)
+FROM (VALUES ($$status = 'BANANA'$$), ('retailer_id = NULL')) AS t (change);
+ALTER TABLE vendor_routing.routings ALTER COLUMN retailer_id SET NOT NULL;
+ALTER TABLE vendor_routing.routings ENABLE TRIGGER USER;
+
+-- Would catch: a vendor that is open because the server lost its time zone.
+ALTER TABLE vendor_routing.vendors DISABLE TRIGGER USER;
+UPDATE vendor_routing.vendors SET time_zone = 'Atlantis/Capital', working_hours = '{[0,10080)}' WHERE vendor_id = 'c';
+ALTER TABLE vendor_routing.vendors ENABLE TRIGGER USER;
+SELECT vr_broadcast('zone', 'r') \g /dev/null
+SELECT is((SELECT string_agg(vendor_id, ' ' ORDER BY vendor_id) FROM vendor_routing.responses WHERE routing_id = vr_routing_id('zone')), 'a b',
+	'who is in a time zone that the server does not know is closed');
+SELECT results_eq($$SELECT found FROM vr_explain('zone', 'c') WHERE gate = 'hours'$$,
+	$$VALUES ('unknown time zone Atlantis/Capital')$$, 'which the explanation says');
+
+-- Would catch: a trigger function of ours that is put where it was not made for.
+CREATE TRIGGER wrong BEFORE INSERT ON vendor_routing.routings FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_routings();
+SELECT throws_ok($$SELECT vr_broadcast('wrong', 'r')$$, '39P01', 'function must be fired for each row by UPDATE', 'the guard of updates on INSERT');
+DROP TRIGGER wrong ON vendor_routing.routings;
+
+-- Rows on another node -----------------------------------------------------------------------
+
+-- On a sharded cluster the tables of this node are empty, and SQL reaches the rows all the
+-- same.  So it does where they are in a child of the table.
+--
+-- Would catch: an order that is not there, or that nobody wins, or two do; a loser who is
+-- not told.
+CREATE TABLE far_routings () INHERITS (vendor_routing.routings);
+CREATE TABLE far_responses () INHERITS (vendor_routing.responses);
+CREATE FUNCTION pg_temp.offer_far(id text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM vr_broadcast('near ' || id, 'r');
+	INSERT INTO far_routings SELECT (jsonb_populate_record(t, jsonb_build_object('order_id', id, 'routing_id', vr_routing_id(id)))).*
+	FROM vendor_routing.routings AS t WHERE order_id = 'near ' || id;
+	INSERT INTO far_responses SELECT (jsonb_populate_record(r, jsonb_build_object('routing_id', vr_routing_id(id)))).*
+	FROM vendor_routing.responses AS r WHERE routing_id = vr_routing_id('near ' || id);
+END $$;
+CREATE FUNCTION pg_temp.far(id text) RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', status, locked_vendor_id, 'round ' || t.round) || ', ' ||
+		(SELECT count(response) FROM far_responses AS r WHERE r.routing_id = t.routing_id) || ' answered, ' ||
+		(SELECT count(*) FROM vendor_routing.cancellations AS c WHERE c.routing_id = t.routing_id) || ' told'
+	FROM far_routings AS t WHERE order_id = id
+$$;
+SELECT pg_temp.offer_far('far ' || i) FROM generate_series(1, 5) AS i \g /dev/null
+SELECT is((SELECT reason FROM vr_accept(vr_routing_id('far 1'), 'a')), 'LOCKED', 'far: the first wins');
+SELECT is((SELECT reason || ' ' || locked_vendor_id FROM vr_accept(vr_routing_id('far 1'), 'b')), 'ALREADY_LOCKED a', 'far: the second does not');
+SELECT is(pg_temp.far('far 1'), 'LOCKED a round 1, 2 answered, 1 told', 'far: it is on record');
+SELECT vr_release(vr_routing_id('far 1'), 'a') \g /dev/null
+SELECT matches(pg_temp.far('far 1'), '^PENDING round 2', 'far: released');
+SELECT vr_respond(vr_routing_id('far 2'), 'a', 'REJECT') \g /dev/null
+SELECT vr_timeout(vr_routing_id('far 2'), '0 s') \g /dev/null
+SELECT is(pg_temp.far('far 2'), 'EXHAUSTED round 1, 2 answered, 0 told', 'far: timed out');
+SELECT vr_cancel(vr_routing_id('far 3')) \g /dev/null
+SELECT is(pg_temp.far('far 3'), 'CANCELLED round 1, 0 answered, 2 told', 'far: cancelled');
+SELECT vr_assign(vr_routing_id('far 4'), 'b', 'clerk') \g /dev/null
+SELECT is(pg_temp.far('far 4'), 'LOCKED b round 1, 1 answered, 1 told', 'far: assigned');
+SELECT vr_complete(vr_routing_id('far 4'), 'DELIVERED') \g /dev/null
+SELECT is(pg_temp.far('far 4'), 'COMPLETED b round 1, 1 answered, 1 told', 'far: completed');
+
+-- Without our tables -------------------------------------------------------------------------
+
+-- Would catch: a crash, or an error that does not say what is missing.
+DROP TABLE far_routings, far_responses;
+ALTER TABLE vendor_routing.blocklist RENAME TO elsewhere;
+SELECT throws_ok($$SELECT vr_broadcast('o', 'r')$$, '42P01', 'relation "vendor_routing.blocklist" does not exist', 'without a table');
+CREATE FUNCTION pg_temp.accept(uuid, text, jsonb) RETURNS record LANGUAGE c AS '$libdir/vendor_routing', 'vr_accept';
+DROP EXTENSION vendor_routing;
+SELECT throws_ok($$SELECT pg_temp.accept(gen_random_uuid(), 'a', NULL)$$, '3F000', 'schema "vendor_routing" does not exist',
+	'the library without the extension');
+
+SELECT * FROM finish();
+ROLLBACK;
