@@ -261,7 +261,7 @@ vr_accept(PG_FUNCTION_ARGS)
 		outcome = vr_accept_order(routing_id, vendor_id, payload, &routing);
 
 	/* Who won is no business of somebody who was not even asked. */
-	PG_RETURN_DATUM(vr_outcome_row(outcome, &routing,
+	PG_RETURN_DATUM(vr_outcome_row(fcinfo, outcome, &routing,
 								   outcome != VR_OUTCOME_NOT_INVITED &&
 								   vr_may_learn_winner(&routing, vendor_id)));
 }

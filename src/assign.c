@@ -178,5 +178,5 @@ vr_assign(PG_FUNCTION_ARGS)
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);
 
-	PG_RETURN_DATUM(vr_outcome_row(outcome, &routing, true));
+	PG_RETURN_DATUM(vr_outcome_row(fcinfo, outcome, &routing, true));
 }

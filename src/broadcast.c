@@ -393,7 +393,7 @@ vr_broadcast(PG_FUNCTION_ARGS)
 	start.routing.routing_id = *vr_make_routing_id(start.plan.order.order_id);
 	broadcast(&start, 1, NULL);
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param_ptr(&start.routing.routing_id),
 		vr_param(Int32GetDatum(list_length(start.invited))),
 		vr_param_ptr(vr_json_candidates(start.invited)),

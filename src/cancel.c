@@ -71,7 +71,7 @@ vr_cancel(PG_FUNCTION_ARGS)
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(cancelled)),
 		vr_param(Int32GetDatum(cancelled_count))
 	}));
@@ -128,7 +128,7 @@ vr_send_cancellations(PG_FUNCTION_ARGS)
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(Int32GetDatum(count.total)),
 		vr_param(Int32GetDatum(count.losers)),
 		vr_param(Int32GetDatum(count.non_responders))

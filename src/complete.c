@@ -110,7 +110,7 @@ vr_complete(PG_FUNCTION_ARGS)
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(completed)),
 		vr_param_ptr(routing.outcome),
 		vr_param_ptr(routing.locked_vendor_id)

@@ -33,7 +33,8 @@ vr_outcome_name(VrOutcome outcome)
  * The row that says so; of a routing that is all zero, nothing else.
  */
 Datum
-vr_outcome_row(VrOutcome outcome, const VrRouting *routing, bool tell_winner)
+vr_outcome_row(FunctionCallInfo fcinfo, VrOutcome outcome,
+			   const VrRouting *routing, bool tell_winner)
 {
 	static VrResult result = {
 		6, {
@@ -47,7 +48,7 @@ vr_outcome_row(VrOutcome outcome, const VrRouting *routing, bool tell_winner)
 	};
 	bool		tell = tell_winner && routing->locked_vendor_id != NULL;
 
-	return vr_result_row(&result, (NullableDatum[]) {
+	return vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(outcome == VR_OUTCOME_LOCKED ||
 							  outcome == VR_OUTCOME_ALREADY_ACCEPTED)),
 		vr_param_ptr(cstring_to_text(outcome_names[outcome])),

@@ -30,7 +30,7 @@ typedef enum VrOutcome
 } VrOutcome;
 
 extern const char *vr_outcome_name(VrOutcome outcome);
-extern Datum vr_outcome_row(VrOutcome outcome, const VrRouting *routing,
-							bool tell_winner);
+extern Datum vr_outcome_row(FunctionCallInfo fcinfo, VrOutcome outcome,
+							const VrRouting *routing, bool tell_winner);
 
 #endif							/* VR_OUTCOME_H */

@@ -546,7 +546,7 @@ vr_receive_message(PG_FUNCTION_ARGS)
 		vr_spi_end(&spi);
 	}
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param_ptr(cstring_to_text(inbound.outcome)),
 		vr_param_ptr(inbound.reply),
 		vr_param_ptr(inbound.vendor_id),

@@ -101,7 +101,7 @@ vr_release(PG_FUNCTION_ARGS)
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(released)),
 		vr_param_ptr(cstring_to_text(vr_status_name(routing.status))),
 		vr_param(Int32GetDatum(routing.round)),
@@ -154,7 +154,7 @@ vr_confirm(PG_FUNCTION_ARGS)
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(confirmed)),
 		vr_param_time(routing.confirmed_at)
 	}));

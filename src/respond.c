@@ -231,7 +231,7 @@ vr_respond(PG_FUNCTION_ARGS)
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param_ptr(cstring_to_text(vr_answer_name(answer))),
 		vr_param(TimestampTzGetDatum(recorded ? now : response.responded_at)),
 		vr_param(BoolGetDatum(recorded))

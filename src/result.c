@@ -4,7 +4,7 @@
  *		Rows that our functions return.
  *
  * Finding out the result type of a function from the catalogs costs more than
- * losing a race does; ours never changes, so its description is kept.
+ * losing a race does; which one it is never changes, so that is kept.
  *
  * IDENTIFICATION
  *	  src/result.c
@@ -15,35 +15,61 @@
 
 #include "access/htup_details.h"
 #include "funcapi.h"
-#include "utils/memutils.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
 
 #include "result.h"
 
 /*
- * A row with these values, allocated in the current context.
+ * The type of the rows of a function: that which it is declared to return; of record,
+ * one with these columns.
  */
-Datum
-vr_result_row(VrResult *result, const NullableDatum *values)
+static void
+find_type(VrResult *result, Oid function)
 {
-	Datum		datums[VR_MAX_RESULT_COLUMNS];
-	bool		nulls[VR_MAX_RESULT_COLUMNS];
-
-	if (result->tupdesc == NULL)
+	result->type = get_func_rettype(function);
+	result->typmod = -1;
+	if (result->type == RECORDOID)
 	{
-		MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
 		TupleDesc	tupdesc = CreateTemplateTupleDesc(result->ncolumns);
 
 		for (int i = 0; i < result->ncolumns; i++)
 			TupleDescInitEntry(tupdesc, i + 1, result->columns[i].name,
 							   result->columns[i].type, -1, 0);
-		result->tupdesc = BlessTupleDesc(tupdesc);
-		MemoryContextSwitchTo(caller);
+		result->typmod = BlessTupleDesc(tupdesc)->tdtypmod;
 	}
+	result->function = function;
+}
+
+/*
+ * A row with these values, as the function returns it.  Allocated in the current
+ * context.
+ */
+Datum
+vr_result_row(FunctionCallInfo fcinfo, VrResult *result,
+			  const NullableDatum *values)
+{
+	Datum		datums[VR_MAX_RESULT_COLUMNS];
+	bool		nulls[VR_MAX_RESULT_COLUMNS];
+	TupleDesc	tupdesc;
+	Datum		row;
+
+	if (result->function != fcinfo->flinfo->fn_oid)
+		find_type(result, fcinfo->flinfo->fn_oid);
+	tupdesc = lookup_rowtype_tupdesc(result->type, result->typmod);
+	if (tupdesc->natts != result->ncolumns)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("type \"%s\" has not the columns that it comes with",
+						format_type_be(result->type))));
 
 	for (int i = 0; i < result->ncolumns; i++)
 	{
 		datums[i] = values[i].value;
 		nulls[i] = values[i].isnull;
 	}
-	return HeapTupleGetDatum(heap_form_tuple(result->tupdesc, datums, nulls));
+	row = HeapTupleGetDatum(heap_form_tuple(tupdesc, datums, nulls));
+	ReleaseTupleDesc(tupdesc);
+	return row;
 }

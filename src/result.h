@@ -11,12 +11,12 @@
 #ifndef VR_RESULT_H
 #define VR_RESULT_H
 
-#include "access/tupdesc.h"
 #include "catalog/pg_type.h"
+#include "fmgr.h"
 
 #define VR_MAX_RESULT_COLUMNS 10
 
-/* The OUT arguments of a function; define one as a static variable. */
+/* The columns of what a function returns; define one as a static variable. */
 typedef struct VrResult
 {
 	int			ncolumns;
@@ -25,9 +25,13 @@ typedef struct VrResult
 		const char *name;
 		Oid			type;
 	}			columns[VR_MAX_RESULT_COLUMNS];
-	TupleDesc	tupdesc;		/* made on first use, kept */
+	/* found out on first use */
+	Oid			function;
+	Oid			type;
+	int32		typmod;
 } VrResult;
 
-extern Datum vr_result_row(VrResult *result, const NullableDatum *values);
+extern Datum vr_result_row(FunctionCallInfo fcinfo, VrResult *result,
+						   const NullableDatum *values);
 
 #endif							/* VR_RESULT_H */

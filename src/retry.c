@@ -125,7 +125,7 @@ vr_retry(PG_FUNCTION_ARGS)
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(retried)),
 		vr_param(Int32GetDatum(routing.round)),
 		vr_param(Int32GetDatum(list_length(invited))),

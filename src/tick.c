@@ -454,7 +454,7 @@ vr_tick(PG_FUNCTION_ARGS)
 	has_next = next_time(vr_now(), &next_due);
 	vr_spi_end(&spi);
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(Int32GetDatum(tick.work.timed_out)),
 		vr_param(Int32GetDatum(tick.work.awarded)),
 		vr_param(Int32GetDatum(tick.work.waves_opened)),

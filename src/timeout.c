@@ -58,7 +58,7 @@ vr_timeout(PG_FUNCTION_ARGS)
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);
 
-	PG_RETURN_DATUM(vr_result_row(&result, (NullableDatum[]) {
+	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(Int32GetDatum(work.timed_out)),
 		vr_param_ptr(routing.locked_vendor_id),
 		vr_param_ptr(cstring_to_text(vr_status_name(routing.status)))

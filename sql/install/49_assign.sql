@@ -2,14 +2,8 @@ CREATE FUNCTION @extschema@.vr_assign(
 	routing_id uuid,
 	vendor_id text,
 	actor text,
-	force boolean DEFAULT false,
-	OUT accepted boolean,
-	OUT reason text,
-	OUT locked_vendor_id text,
-	OUT locked_at timestamptz,
-	OUT order_id text,
-	OUT version integer)
-RETURNS record
+	force boolean DEFAULT false)
+RETURNS @extschema@.vr_accept_result
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'vr_assign';
 COMMENT ON FUNCTION @extschema@.vr_assign(uuid, text, text, boolean) IS

@@ -11,7 +11,7 @@
 -- table without a comment is found without this file being told of it.
 
 BEGIN;
-SELECT plan(446);
+SELECT plan(448);
 
 -- The members of the extension, and of which kind.
 CREATE TEMP VIEW member AS
@@ -31,6 +31,13 @@ CREATE TEMP VIEW member_function AS
 SELECT p.*
 FROM pg_proc AS p
 JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
+
+-- The row type of a table or view is a member, too, from version 17 on; not here.
+CREATE TEMP VIEW member_type AS
+SELECT t.*
+FROM pg_type AS t
+JOIN member AS m ON m.classid = 'pg_type'::regclass AND m.objid = t.oid
+WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.typrelid AND c.relkind <> 'c');
 
 -- The extension itself ------------------------------------------------------
 
@@ -451,6 +458,15 @@ SELECT is_empty(
 			WHERE t.tgrelid = r.oid AND t.tgtype & 32 <> 0 AND t.tgenabled = 'A')$$,
 	'every table of what happened is guarded against TRUNCATE');
 
+-- Types -----------------------------------------------------------------------
+
+SELECT is(
+	(SELECT string_agg(format('%s %s %s', t.oid::regtype, a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY t.typname, a.attnum)
+		FROM member_type AS t JOIN pg_attribute AS a ON a.attrelid = t.typrelid),
+	'vr_accept_result accepted boolean, vr_accept_result reason text, vr_accept_result locked_vendor_id text, '
+	'vr_accept_result locked_at timestamp with time zone, vr_accept_result order_id text, vr_accept_result version integer',
+	'the types are these');
+
 -- Functions -------------------------------------------------------------------
 
 SELECT set_eq(
@@ -462,7 +478,7 @@ SELECT set_eq(
 		(false, 'vr_routing_id', 'order_id text', 'uuid'),
 		(false, 'vr_distance_km', 'latitude1 double precision, longitude1 double precision, latitude2 double precision, longitude2 double precision', 'double precision'),
 		(false, 'vr_broadcast', 'order_id text, retailer_id text, product text, amount numeric, latitude double precision, longitude double precision, payload jsonb, vendors text[], max_vendors integer, ttl interval, waves jsonb, policy text, confirm_within interval, OUT routing_id uuid, OUT vendor_count integer, OUT invited jsonb, OUT created boolean', 'record'),
-		(false, 'vr_accept', 'routing_id uuid, vendor_id text, payload jsonb, OUT accepted boolean, OUT reason text, OUT locked_vendor_id text, OUT locked_at timestamp with time zone, OUT order_id text, OUT version integer', 'record'),
+		(false, 'vr_accept', 'routing_id uuid, vendor_id text, payload jsonb', 'vr_accept_result'),
 		(false, 'vr_respond', 'routing_id uuid, vendor_id text, response text, reason text, payload jsonb, decline_code text, OUT response_recorded text, OUT responded_at timestamp with time zone, OUT recorded boolean', 'record'),
 		(false, 'vr_cancel', 'routing_id uuid, reason text, OUT cancelled boolean, OUT cancelled_count integer', 'record'),
 		(false, 'vr_send_cancellations', 'routing_id uuid, OUT cancelled_count integer, OUT losers integer, OUT non_responders integer', 'record'),
@@ -474,7 +490,7 @@ SELECT set_eq(
 		(false, 'vr_release', 'routing_id uuid, vendor_id text, reason text, OUT released boolean, OUT status text, OUT round integer, OUT vendor_count integer', 'record'),
 		(false, 'vr_confirm', 'routing_id uuid, vendor_id text, OUT confirmed boolean, OUT confirmed_at timestamp with time zone', 'record'),
 		(false, 'vr_retry', 'routing_id uuid, exclude_declined boolean, waves jsonb, OUT retried boolean, OUT round integer, OUT vendor_count integer, OUT invited jsonb', 'record'),
-		(false, 'vr_assign', 'routing_id uuid, vendor_id text, actor text, force boolean, OUT accepted boolean, OUT reason text, OUT locked_vendor_id text, OUT locked_at timestamp with time zone, OUT order_id text, OUT version integer', 'record'),
+		(false, 'vr_assign', 'routing_id uuid, vendor_id text, actor text, force boolean', 'vr_accept_result'),
 		(false, 'vr_complete', 'routing_id uuid, outcome text, rating numeric, OUT completed boolean, OUT outcome_recorded text, OUT vendor_id text', 'record'),
 		(false, 'vr_pause', 'vendor_id text, until timestamp with time zone, reason text, OUT paused_until timestamp with time zone', 'timestamp with time zone'),
 		(false, 'vr_resume', 'vendor_id text', 'boolean'),
@@ -516,14 +532,14 @@ SELECT set_eq(
 		FROM member_function AS p WHERE p.pronargdefaults > 0$$,
 	$$VALUES
 		('vr_broadcast', 'order_id text, retailer_id text, product text DEFAULT NULL::text, amount numeric DEFAULT NULL::numeric, latitude double precision DEFAULT NULL::double precision, longitude double precision DEFAULT NULL::double precision, payload jsonb DEFAULT NULL::jsonb, vendors text[] DEFAULT NULL::text[], max_vendors integer DEFAULT NULL::integer, ttl interval DEFAULT NULL::interval, waves jsonb DEFAULT NULL::jsonb, policy text DEFAULT NULL::text, confirm_within interval DEFAULT NULL::interval, OUT routing_id uuid, OUT vendor_count integer, OUT invited jsonb, OUT created boolean'),
-		('vr_accept', 'routing_id uuid, vendor_id text, payload jsonb DEFAULT NULL::jsonb, OUT accepted boolean, OUT reason text, OUT locked_vendor_id text, OUT locked_at timestamp with time zone, OUT order_id text, OUT version integer'),
+		('vr_accept', 'routing_id uuid, vendor_id text, payload jsonb DEFAULT NULL::jsonb'),
 		('vr_respond', 'routing_id uuid, vendor_id text, response text, reason text DEFAULT NULL::text, payload jsonb DEFAULT NULL::jsonb, decline_code text DEFAULT NULL::text, OUT response_recorded text, OUT responded_at timestamp with time zone, OUT recorded boolean'),
 		('vr_cancel', 'routing_id uuid, reason text DEFAULT NULL::text, OUT cancelled boolean, OUT cancelled_count integer'),
 		('vr_timeout', 'routing_id uuid, ttl interval DEFAULT NULL::interval, OUT timed_out integer, OUT locked_vendor_id text, OUT status text'),
 		('vr_tick', 'max integer DEFAULT 1000, OUT timed_out integer, OUT awarded integer, OUT waves_opened integer, OUT exhausted integer, OUT expired integer, OUT released integer, OUT resumed integer, OUT failed integer, OUT processed integer, OUT next_due timestamp with time zone'),
 		('vr_release', 'routing_id uuid, vendor_id text, reason text DEFAULT NULL::text, OUT released boolean, OUT status text, OUT round integer, OUT vendor_count integer'),
 		('vr_retry', 'routing_id uuid, exclude_declined boolean DEFAULT false, waves jsonb DEFAULT NULL::jsonb, OUT retried boolean, OUT round integer, OUT vendor_count integer, OUT invited jsonb'),
-		('vr_assign', 'routing_id uuid, vendor_id text, actor text, force boolean DEFAULT false, OUT accepted boolean, OUT reason text, OUT locked_vendor_id text, OUT locked_at timestamp with time zone, OUT order_id text, OUT version integer'),
+		('vr_assign', 'routing_id uuid, vendor_id text, actor text, force boolean DEFAULT false'),
 		('vr_complete', 'routing_id uuid, outcome text DEFAULT ''DELIVERED''::text, rating numeric DEFAULT NULL::numeric, OUT completed boolean, OUT outcome_recorded text, OUT vendor_id text'),
 		('vr_pause', 'vendor_id text, until timestamp with time zone DEFAULT NULL::timestamp with time zone, reason text DEFAULT NULL::text, OUT paused_until timestamp with time zone'),
 		('vr_block', 'retailer_id text, vendor_id text, reason text DEFAULT NULL::text'),
@@ -648,9 +664,8 @@ SELECT columns_are('vr_attachments', ARRAY['kind', 'relation', 'mapping', 'attac
 SELECT is_empty(
 	$$SELECT pg_describe_object(m.classid, m.objid, 0)
 		FROM member AS m
-		-- From version 17 on the row types of tables are members too, and the
-		-- comment of those is that of the table.
-		WHERE m.classid <> 'pg_type'::regclass
+		-- The comment of the row type of a table is that of the table.
+		WHERE NOT (m.classid = 'pg_type'::regclass AND m.objid NOT IN (SELECT oid FROM member_type))
 			AND coalesce(obj_description(m.objid, m.classid::regclass::text::name), '') = ''$$,
 	'every member of the extension has a comment');
 SELECT is_empty(
@@ -692,6 +707,12 @@ SELECT is_empty(
 			aclexplode(coalesce(r.relacl, acldefault('r', r.relowner))) AS a
 		WHERE a.grantee = 0$$,
 	'PUBLIC may do nothing with a table or a view');
+SELECT is_empty(
+	$$SELECT t.oid::regtype, a.privilege_type
+		FROM member_type AS t,
+			aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) AS a
+		WHERE a.grantee = 0$$,
+	'PUBLIC may not use a type');
 SELECT is_empty(
 	$$SELECT c.attrelid::regclass, c.attname, a.privilege_type
 		FROM pg_attribute AS c JOIN member_relation AS r ON r.oid = c.attrelid,

@@ -75,6 +75,11 @@ RETURNS TABLE (object text) LANGUAGE sql AS $$
 		OR privilege IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
 			AND has_any_column_privilege(who, c.oid, privilege))
 	UNION ALL
+	SELECT 'type ' || t.typname
+	FROM member JOIN pg_type AS t ON classid = 'pg_type'::regclass AND t.oid = objid
+	WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.typrelid AND c.relkind <> 'c')
+		AND has_type_privilege(who, t.oid, 'USAGE')
+	UNION ALL
 	SELECT 'schema ' || nspname
 	FROM member JOIN pg_namespace AS n ON classid = 'pg_namespace'::regclass AND n.oid = objid
 	WHERE has_schema_privilege(who, n.oid, 'USAGE') OR has_schema_privilege(who, n.oid, 'CREATE')

@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(26);
+SELECT plan(27);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -117,6 +117,13 @@ SELECT vr_assign(vr_routing_id('far 4'), 'b', 'clerk') \g /dev/null
 SELECT is(pg_temp.far('far 4'), 'LOCKED b round 1, 1 answered, 1 told', 'far: assigned');
 SELECT vr_complete(vr_routing_id('far 4'), 'DELIVERED') \g /dev/null
 SELECT is(pg_temp.far('far 4'), 'COMPLETED b round 1, 1 answered, 1 told', 'far: completed');
+
+-- Would catch: a crash on a type with other columns than the library knows.
+SELECT vr_broadcast('shape', 'r') \g /dev/null
+ALTER TYPE vr_accept_result ADD ATTRIBUTE more integer;
+SELECT throws_ok($$SELECT vr_accept(vr_routing_id('shape'), 'a')$$, '42804', 'type "vr_accept_result" has not the columns that it comes with',
+	'a result with another column');
+ALTER TYPE vr_accept_result DROP ATTRIBUTE more;
 
 -- Without our tables -------------------------------------------------------------------------
 

@@ -114,13 +114,15 @@ SQL
 }
 
 my @functions = map { [ split /\|/, $_, -1 ] } split /\n/, $node->safe_psql('reference', <<"SQL");
-SELECT o.proname, oidvectortypes(o.proargtypes), format_type(o.prorettype, NULL), o.proretset, o.pronamespace = 'public'::regnamespace, array_to_string(o.proargnames[:o.pronargs], ','),
+SELECT o.proname, oidvectortypes(o.proargtypes), CASE WHEN o.prorettype < 16384 THEN format_type(o.prorettype, NULL) ELSE 'record' END, o.proretset, o.pronamespace = 'public'::regnamespace, array_to_string(o.proargnames[:o.pronargs], ','),
 	(SELECT string_agg(t.typname, ',' ORDER BY a.n) FROM unnest(o.proargtypes) WITH ORDINALITY AS a (type, n) JOIN pg_type AS t ON t.oid = a.type)
 @{[ members('pg_proc') ]} AND o.prorettype <> 'trigger'::regtype
 ORDER BY 1
 SQL
 my @views = split /\n/, $node->safe_psql('reference',
 	"SELECT o.relname @{[ members('pg_class') ]} AND o.relkind = 'v' AND o.relnamespace = 'public'::regnamespace");
+my @types = split /\n/, $node->safe_psql('reference',
+	"SELECT o.typname @{[ members('pg_type') ]} AND o.typnamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_class WHERE oid = o.typrelid AND relkind <> 'c')");
 my @tables = split /\n/, $node->safe_psql('reference',
 	"SELECT o.relname @{[ members('pg_class') ]} AND o.relnamespace = 'vendor_routing'::regnamespace");
 
@@ -257,6 +259,10 @@ foreach my $view (@views)
 	  "('VIEW public.$view', '42P07', 'CREATE VIEW public.$view AS SELECT * FROM pg_settings')",
 	  "('TYPE public.$view', '42710', 'CREATE TYPE public.$view AS ENUM ()')";
 }
+push @attempts,
+  "('TYPE public.$_', '42710', 'CREATE TYPE public.$_ AS (accepted boolean)')",
+  "('DOMAIN public.$_', '42710', 'CREATE DOMAIN public.$_ AS text')",
+  "('TABLE public.$_', '42710', 'CREATE TABLE public.$_ (accepted boolean)')" foreach @types;
 my $every = full(5, 1);
 @attempts = map { $attempts[$_] } grep { $_ % $every == 0 || $attempts[$_] =~ /42725/ } 0 .. $#attempts;
 is( $node->safe_psql('adopted', "CREATE TEMP TABLE attempts (what text, expected text, made text); INSERT INTO attempts VALUES " . join(', ', @attempts) . <<'SQL'),
@@ -331,7 +337,8 @@ WITH member AS (
 	FROM member JOIN pg_namespace AS n ON classid = 'pg_namespace'::regclass AND n.oid = objid
 	UNION ALL
 	SELECT classid, objid, 0, coalesce(t.typacl, acldefault('T', t.typowner))
-	FROM member JOIN pg_type AS t ON classid = 'pg_type'::regclass AND t.oid = objid AND t.typrelid = 0 AND t.typelem = 0
+	FROM member JOIN pg_type AS t ON classid = 'pg_type'::regclass AND t.oid = objid AND t.typelem = 0
+		AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.typrelid AND c.relkind <> 'c')
 )
 SELECT pg_describe_object(classid, objid, part) || ': ' || string_agg(privilege_type, ', ')
 FROM acl, aclexplode(acl) AS a WHERE grantee = 0 GROUP BY classid, objid, part

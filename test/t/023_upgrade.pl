@@ -71,6 +71,11 @@ WITH member AS (
 SELECT pg_describe_object(classid, objid, 0) || ': ' || coalesce(obj_description(objid, classid::regclass::name), '')
 	FROM member WHERE classid <> 'pg_type'::regclass
 UNION ALL
+SELECT 'type ' || t.typname || coalesce(t.typacl::text, '') || coalesce(obj_description(t.oid, 'pg_type'), '') || ' '
+		|| a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+	FROM member JOIN pg_type AS t ON classid = 'pg_type'::regclass AND t.oid = objid
+	JOIN pg_class AS c ON c.oid = t.typrelid AND c.relkind = 'c' JOIN pg_attribute AS a ON a.attrelid = c.oid
+UNION ALL
 SELECT 'function ' || pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '')
 	FROM member JOIN pg_proc AS p ON classid = 'pg_proc'::regclass AND p.oid = objid
 UNION ALL
