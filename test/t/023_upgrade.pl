@@ -19,7 +19,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use VendorRouting;
 
-my $orders = full(1500, 20_000);
+my $orders = full(6000, 20_000);
 my $clients = 8;
 
 my %directories = copy_server();
@@ -136,7 +136,7 @@ foreach my $vendor (1 .. $clients)
 		'>', \$racers[-1]{output}, '2>', \$racers[-1]{errors});
 }
 $node->poll_query_until('races',
-	"SELECT count(*) >= $orders / 5 FROM vendor_routing.routings WHERE status = 'LOCKED'")
+	"SELECT EXISTS (SELECT FROM vendor_routing.routings WHERE status = 'LOCKED')")
   or die 'the races do not get going';
 $node->safe_psql('races', "ALTER EXTENSION vendor_routing UPDATE TO '$new'");
 my $left = $node->safe_psql('races', "SELECT count(*) FROM vendor_routing.routings WHERE status = 'PENDING'");
