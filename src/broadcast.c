@@ -286,14 +286,17 @@ write_prepared(Start *starts, int n)
 
 /*
  * Reads the routing that an order has now, and who is invited if that was decided
- * before.
+ * before.  One that this call has made is read for vr_order_follow only.
  */
 static void
 finish(Start *start)
 {
 	const pg_uuid_t routing_id = start->routing.routing_id;
+	VrAttachment attachment;
 
 	start->routed = true;
+	if (start->created && !vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
+		return;
 	if (!start->created && start->invitation.or_nobody)
 		start->routed = vr_routing_find(&routing_id, &start->routing);
 	else
