@@ -34,6 +34,14 @@ SELECT recorded FROM vr_respond(vr_routing_id('w-2'), 'w1', 'REJECT');
 SELECT recorded FROM vr_respond(vr_routing_id('w-2'), 'w2', 'ERROR');
 SELECT status, order_status, wave, next_wave_at FROM vr_routing_status WHERE order_id = 'w-2';
 
+-- what a wave leaves to the setting is as it was when the order started
+SET vendor_routing.max_vendors = 1;
+SELECT vendor_count FROM vr_broadcast('w-2b', 'retailer', 'waves', waves => '[{}, {"min_score": 1}, {"vendor_ids": ["w6"]}]');
+RESET vendor_routing.max_vendors;
+SELECT waves FROM vendor_routing.routings WHERE order_id = 'w-2b';
+SELECT recorded FROM vr_respond(vr_routing_id('w-2b'), 'w1', 'REJECT');
+SELECT vendor_id, rank, wave FROM vendor_routing.responses WHERE routing_id = vr_routing_id('w-2b') ORDER BY rank;
+
 -- an offer that runs out opens it as well
 SELECT vendor_count FROM vr_broadcast('w-3', 'retailer', 'waves', waves => '[{"vendors": 1, "wait": "1 hour"}, {"vendors": 1}]');
 SELECT timed_out, status FROM vr_timeout(vr_routing_id('w-3'), '0');

@@ -250,7 +250,7 @@ vr_vendor_ids(PG_FUNCTION_ARGS)
 }
 
 /*
- * AFTER a change ON vendor_roles: all sessions read it again, this one at once.
+ * AFTER a change ON vendor_roles: all sessions read it again.
  */
 Datum
 vr_forget_identities(PG_FUNCTION_ARGS)
@@ -258,6 +258,5 @@ vr_forget_identities(PG_FUNCTION_ARGS)
 	TriggerData *trigger = vr_trigger_data(fcinfo);
 
 	CacheInvalidateRelcache(trigger->tg_relation);
-	identity.valid = false;
 	return PointerGetDatum(NULL);
 }

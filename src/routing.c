@@ -458,8 +458,6 @@ vr_routing_read_plan(const VrRouting *routing, VrPlan *plan)
 		plan->order.place.longitude =
 			DatumGetFloat8(values[Anum_routing_longitude - 1]);
 	}
-	if (!nulls[Anum_routing_payload - 1])
-		plan->order.payload = DatumGetJsonbPCopy(values[Anum_routing_payload - 1]);
 	if (!nulls[Anum_routing_waves - 1])
 		plan->waves = DatumGetJsonbPCopy(values[Anum_routing_waves - 1]);
 	plan->offer_ttl = copy_interval(values, nulls, Anum_routing_offer_ttl);

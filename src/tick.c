@@ -233,7 +233,6 @@ do_batch(Batch *batch, Tick *tick)
 	}
 	for (int i = 0; i < batch->size; i++)
 		vr_unlock_routing(&batch->routing_ids[i]);
-	batch->size = 0;
 }
 
 /*

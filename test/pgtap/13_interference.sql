@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(27);
+SELECT plan(28);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -96,6 +96,8 @@ BEGIN
 	INSERT INTO far_responses SELECT (jsonb_populate_record(r, jsonb_build_object('routing_id', vr_routing_id(id)))).*
 	FROM vendor_routing.responses AS r WHERE routing_id = vr_routing_id('near ' || id);
 END $$;
+CREATE TABLE far_vendors () INHERITS (vendor_routing.vendors);
+INSERT INTO far_vendors (vendor_id, name, phone, is_verified, score) VALUES ('far', 'Far', '+491700000009', true, 1);
 CREATE FUNCTION pg_temp.far(id text) RETURNS text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', status, locked_vendor_id, 'round ' || t.round) || ', ' ||
 		(SELECT count(response) FROM far_responses AS r WHERE r.routing_id = t.routing_id) || ' answered, ' ||
@@ -115,6 +117,7 @@ SELECT vr_cancel(vr_routing_id('far 3')) \g /dev/null
 SELECT is(pg_temp.far('far 3'), 'CANCELLED round 1, 0 answered, 2 told', 'far: cancelled');
 SELECT vr_assign(vr_routing_id('far 4'), 'b', 'clerk') \g /dev/null
 SELECT is(pg_temp.far('far 4'), 'LOCKED b round 1, 1 answered, 1 told', 'far: assigned');
+SELECT is((SELECT concat_ws(' ', outcome, vendor_id) FROM vr_receive_message('wa', '1', '491700000009', 'accept')), 'NO_OFFER far', 'far: who writes is known');
 SELECT vr_complete(vr_routing_id('far 4'), 'DELIVERED') \g /dev/null
 SELECT is(pg_temp.far('far 4'), 'COMPLETED b round 1, 1 answered, 1 told', 'far: completed');
 
@@ -128,7 +131,7 @@ ALTER TYPE vr_accept_result DROP ATTRIBUTE more;
 -- Without our tables -------------------------------------------------------------------------
 
 -- Would catch: a crash, or an error that does not say what is missing.
-DROP TABLE far_routings, far_responses;
+DROP TABLE far_routings, far_responses, far_vendors;
 ALTER TABLE vendor_routing.blocklist RENAME TO elsewhere;
 SELECT throws_ok($$SELECT vr_broadcast('o', 'r')$$, '42P01', 'relation "vendor_routing.blocklist" does not exist', 'without a table');
 CREATE FUNCTION pg_temp.accept(uuid, text, jsonb) RETURNS record LANGUAGE c AS '$libdir/vendor_routing', 'vr_accept';
