@@ -11,7 +11,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(308);
+SELECT plan(309);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -959,6 +959,11 @@ EXCEPTION WHEN check_violation THEN
 END $$;
 SELECT is(pg_temp.told($$UPDATE regress_shop.near SET lat = 91, lon = 0$$),
 	'A row of the attached table cannot be a vendor as it is.', 'the error of a constraint shows nothing of the registry');
+
+-- Would catch: an attached table that was dropped, and nobody notices.
+DROP TABLE regress_shop.near;
+SELECT results_eq($$SELECT detail FROM vr_check() WHERE violation = 'ATTACHED_VENDOR_DIFFERS'$$,
+	$$VALUES ('the attached table of vendors is gone')$$, 'vr_check() says that the attached table is gone');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(278);
+SELECT plan(303);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -656,6 +656,21 @@ FROM (VALUES
 SELECT is(left(pg_temp.lingers('DECLARE c CURSOR WITH HOLD FOR SELECT 1', 'regress_vr_clerk'), 6), '42501:',
 	'nor if the superuser has set a role: it commits all the same');
 
+-- Would catch: code of the owner's that is run as the superuser who has set another session.
+CREATE FUNCTION pg_temp.lingers_in_session(who name)
+RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	CREATE TRIGGER linger AFTER UPDATE ON regress_app.theirs FOR EACH ROW
+		EXECUTE FUNCTION regress_app.linger('DECLARE c CURSOR WITH HOLD FOR SELECT 1');
+	INSERT INTO regress_app.theirs (id, status) VALUES ('linger', 'CREDIT_RESERVED');
+	PERFORM set_config('session_authorization', who, true);
+	PERFORM vr_broadcast('linger', NULL);
+	RAISE EXCEPTION 'roll back' USING ERRCODE = 'UNDO0';
+EXCEPTION WHEN OTHERS THEN
+	RETURN sqlstate;
+END $$;
+SELECT is(pg_temp.lingers_in_session('regress_vr_clerk'), '42501', 'nor if it has set a session: it commits all the same');
+
 CREATE FUNCTION regress_app.ok(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
 	PERFORM regress_app.ok_writes();
@@ -774,6 +789,85 @@ INSERT INTO regress_app.clocks (id, status) VALUES ('clock', 'CREDIT_RESERVED');
 SELECT is(status || ' ' || zone, 'PENDING_BIDS Asia/Tokyo', 'triggers have the time zone of the session') FROM regress_app.clocks;
 SELECT vr_detach_orders();
 SET LOCAL timezone = 'Europe/Berlin';
+
+-- Would catch: a value that is spelled as the session has it, and so is another order there.
+CREATE FUNCTION pg_temp.spelled_by(key_type text, key text, setting text, value text)
+RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('CREATE TABLE regress_app.by_setting (id %s PRIMARY KEY, shop text DEFAULT ''r'', status text, winner text)', key_type);
+	EXECUTE pg_temp.attach('{"auto_broadcast": true}', 'regress_app.by_setting');
+	EXECUTE format('INSERT INTO regress_app.by_setting (id, status) VALUES (%L, ''CREDIT_RESERVED'')', key);
+	PERFORM set_config(setting, value, true);
+	DELETE FROM regress_app.by_setting;
+	RAISE EXCEPTION '%', (SELECT status FROM vendor_routing.routings ORDER BY created_at DESC LIMIT 1) USING ERRCODE = 'UNDO0';
+EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
+	RETURN sqlerrm;
+END $$;
+SELECT is(pg_temp.spelled_by(key_type, key, setting, value), 'CANCELLED', format('%s %s is the same order with %s', key_type, key, setting))
+FROM (VALUES ('interval', '1 day 02:03:04', 'intervalstyle', 'iso_8601'), ('bytea', '\x00ff41', 'bytea_output', 'escape'),
+	('date', '2026-01-02', 'datestyle', 'German'), ('float8', '0.1', 'extra_float_digits', '-5')) AS t (key_type, key, setting, value);
+
+-- Would catch: an order that says nothing of itself, or something that cannot be.
+CREATE TABLE regress_app.loose (id text UNIQUE, shop text, status text, winner text, lat text, lon text, extra text);
+SELECT is(pg_temp.tries(pg_temp.attach('{"latitude": "lat", "longitude": "lon", "payload": "extra"}', 'regress_app.loose')), '', 'a table in which all may be missing');
+SELECT is(left(pg_temp.tries(format('INSERT INTO regress_app.loose VALUES (%s)', values)), length(expected)), expected, 'refused: ' || values)
+FROM (VALUES ('NULL, ''r'', ''CREATED''', '22004: the id of an attached order must not be null'), ('''x'', ''r'', NULL', 'VR004:')) AS t (values, expected);
+INSERT INTO regress_app.loose (id, shop, status, lat, lon, extra) VALUES ('loose-1', NULL, 'CREDIT_RESERVED', NULL, NULL, NULL),
+	('loose-2', 'r', 'CREDIT_RESERVED', '91', '0', NULL), ('loose-3', 'r', 'CREDIT_RESERVED', 'north', '0', NULL),
+	('loose-4', 'r', 'CREDIT_RESERVED', NULL, NULL, '[1]'), ('loose-5', 'r', 'CREDIT_RESERVED', '52.5', '13.25', '{"fragile": true}'),
+	('loose-6', 'r', 'CREDIT_RESERVED', '52.5', NULL, NULL);
+SELECT is(left(pg_temp.tries(format('SELECT vr_broadcast(%L, NULL)', id)), length(expected)), expected, 'cannot be offered: ' || expected)
+FROM (VALUES ('loose-1', '22004: retailer_id must not be null'), ('loose-2', '22023: latitude'), ('loose-3', '22P02: invalid input syntax for type double precision'),
+	('loose-4', '22023: payload must be')) AS t (id, expected);
+SELECT vr_broadcast(id, NULL) FROM (VALUES ('loose-5'), ('loose-6')) AS t (id) \g /dev/null
+SELECT results_eq($$SELECT latitude, longitude, payload FROM vendor_routing.routings WHERE order_id LIKE 'loose-%' ORDER BY order_id$$,
+	$$VALUES (52.5::float8, 13.25::float8, '{"fragile": true}'::jsonb), (NULL, NULL, NULL)$$, 'the place and the payload come from the row');
+SELECT is(left(pg_temp.tries($$UPDATE regress_app.loose SET status = NULL WHERE id = 'loose-5'$$), 6), 'VR004:', 'a status is not taken away');
+
+-- Would catch: a win that is written to a row that a trigger has put aside, or to none.
+CREATE TRIGGER aside BEFORE UPDATE ON regress_app.loose FOR EACH ROW EXECUTE FUNCTION regress_app.later();
+SELECT is(pg_temp.tries($$SELECT vr_accept(vr_routing_id('loose-5'), 'v1')$$), '09000: the attached row of an order could not be written',
+	'a trigger that keeps the row as it is');
+DROP TRIGGER aside ON regress_app.loose;
+CREATE FUNCTION regress_app.remove() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM regress_app.loose WHERE id = NEW.id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER remove AFTER UPDATE ON regress_app.loose FOR EACH ROW EXECUTE FUNCTION regress_app.remove();
+SELECT is(pg_temp.would($$SELECT vr_accept(vr_routing_id('loose-5'), 'v1')$$, $$SELECT status || ' ' || locked_vendor_id FROM vendor_routing.routings WHERE order_id = 'loose-5'$$),
+	'CANCELLED v1', 'a trigger that removes the row when it is won: the order is withdrawn');
+DROP TRIGGER remove ON regress_app.loose;
+ALTER TABLE regress_app.loose DISABLE TRIGGER USER;
+DELETE FROM regress_app.loose WHERE id = 'loose-5';
+ALTER TABLE regress_app.loose ENABLE TRIGGER USER;
+SELECT is(left(pg_temp.tries($$SELECT vr_accept(vr_routing_id('loose-5'), 'v1')$$), 6), 'VR003:', 'a row that went unseen: nobody wins the order');
+ALTER TABLE regress_app.loose DROP CONSTRAINT loose_id_key;
+SELECT is(pg_temp.tries($$SELECT vr_accept(vr_routing_id('loose-6'), 'v1')$$), '42704: relation "loose" no longer has a unique index on its order_id',
+	'without its unique index');
+SELECT vr_detach_orders();
+SELECT vr_cancel(vr_routing_id(id)) FROM (VALUES ('loose-5'), ('loose-6')) AS t (id) \g /dev/null
+
+-- Would catch: an argument that is not of the type of the column, and is an error of that type.
+CREATE TABLE regress_app.by_role (id regrole PRIMARY KEY, shop text, status text, winner text);
+SELECT is(pg_temp.tries(pg_temp.attach('{}', 'regress_app.by_role')), '', 'a table with a role for its key');
+SELECT is(left(pg_temp.tries($$SELECT vr_broadcast('regress_vr_nobody_at_all', NULL)$$), 6), 'VR003:', 'a role that does not exist is an order that does not');
+SELECT vr_detach_orders();
+
+-- Would catch: a row that says other than the routing that was there before it.
+SELECT vr_broadcast(id, 'r') FROM (VALUES ('early-1'), ('early-2')) AS t (id) \g /dev/null
+SELECT vr_accept(vr_routing_id('early-2'), 'v1') \g /dev/null
+SELECT vr_complete(vr_routing_id('early-2'), 'DELIVERED') \g /dev/null
+CREATE TABLE regress_app.wordless (id text PRIMARY KEY, shop text DEFAULT 'r', status text, winner text);
+SELECT is(pg_temp.tries(pg_temp.attach('{"states": {"VENDOR_ACCEPTED": null, "FAILED": null}}', 'regress_app.wordless')), '', 'a table that has no words for some states');
+SELECT is(left(pg_temp.tries(format('INSERT INTO regress_app.wordless (id, status) VALUES (%L, %L)', id, status)), 6), expected, format('%s is not %s', id, status))
+FROM (VALUES ('early-1', 'FULFILLMENT_STARTED', 'VR004:'), ('early-2', 'CANCELLED', 'VR004:')) AS t (id, status, expected);
+INSERT INTO regress_app.wordless (id, status) VALUES ('wordless', 'CREDIT_RESERVED');
+SELECT vr_broadcast('wordless', NULL), vr_accept(vr_routing_id('wordless'), 'v1') \g /dev/null
+SELECT is((SELECT status || ' ' || winner FROM regress_app.wordless), 'PENDING_BIDS v1', 'where there is no word for what it is, the status stays');
+SELECT is(pg_temp.tries($$UPDATE regress_app.wordless SET status = 'FULFILLMENT_STARTED' WHERE id = 'wordless'$$), 'OK', 'and the application may say what it likes');
+SELECT vr_detach_orders();
+SELECT vr_cancel(vr_routing_id('early-1')), vr_cancel(vr_routing_id('wordless')) \g /dev/null
 
 -- All in all ----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
-SELECT plan(73);
+SELECT plan(74);
 
 CREATE ROLE regress_vr_app;
 CREATE ROLE "regress_vr_a""b; DROP";
@@ -200,6 +200,12 @@ DROP OWNED BY regress_vr_gone;
 DROP ROLE regress_vr_gone;
 SELECT vr_grant_vendor('regress_vr_portal', 'v2');
 SELECT results_eq('SELECT role::text, vendor_id FROM vendor_routing.vendor_roles', $$VALUES ('regress_vr_portal', 'v2')$$, 'a role that is gone acts for nobody');
+
+-- Would catch: functions that are granted in a schema that is closed.
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+CREATE ROLE regress_vr_late;
+SELECT vr_grant_app('regress_vr_late');
+SELECT is(has_schema_privilege('regress_vr_late', 'public', 'USAGE'), true, 'the schema of the functions is granted where PUBLIC has it not');
 
 SELECT * FROM finish();
 ROLLBACK;
