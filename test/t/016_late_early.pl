@@ -226,6 +226,34 @@ foreach my $case (@cases)
 		}
 	}
 }
+
+# The last wait is that for the row of the vendor.  Would catch: a win at a time that was
+# over when that wait was.
+sub out_of_time
+{
+	my ($level, $call, $deadline) = @_;
+	my $order = 'order-' . ++$number;
+
+	clock_is(0);
+	$watcher->query_safe("SELECT FROM vr_broadcast('$order', 'retailer-1', ttl => '10 s')");
+	$second->query_safe("SET default_transaction_isolation = '$level'");
+	$first->query_safe(q{BEGIN; UPDATE vendor_routing.vendors SET name = name WHERE vendor_id = 'vendor-1'});
+	clock_is($deadline - 1);
+	is(start_second($order, $call =~ s/ID/vr_routing_id('$order')/r), 'waits', "$level: waits for the vendor: $call");
+	clock_is($deadline);
+	$first->query_safe('COMMIT');
+	is(finish_second(), 'EXPIRED', "$level: and is too late then");
+	$watcher->query_safe("SELECT FROM vr_cancel(vr_routing_id('$order'))");
+	return;
+}
+
+my $lifetime = ask("SELECT extract(epoch FROM current_setting('vendor_routing.order_ttl')::interval)::integer");
+
+foreach my $level (@levels)
+{
+	out_of_time($level, q{SELECT reason FROM vr_accept(ID, 'vendor-1')}, 10);
+	out_of_time($level, q{SELECT reason FROM vr_assign(ID, 'vendor-1', 'kim')}, $lifetime);
+}
 $_->quit foreach $first, $second, $watcher;
 
 #-------------------------------------------------------------------------
