@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(28);
+SELECT plan(29);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -73,6 +73,15 @@ SELECT is((SELECT string_agg(vendor_id, ' ' ORDER BY vendor_id) FROM vendor_rout
 	'who is in a time zone that the server does not know is closed');
 SELECT results_eq($$SELECT found FROM vr_explain('zone', 'c') WHERE gate = 'hours'$$,
 	$$VALUES ('unknown time zone Atlantis/Capital')$$, 'which the explanation says');
+
+-- Would catch: two answers of the same moment, of which sometimes one wins and sometimes the other.
+SELECT vr_broadcast('moment ' || n, 'r', vendors => ARRAY['b', 'a']) FROM generate_series(1, 2) AS n \g /dev/null
+SELECT vr_respond(vr_routing_id('moment ' || n), v, 'ACCEPT') FROM (VALUES (1, 'a'), (1, 'b'), (2, 'b'), (2, 'a')) AS t (n, v) \g /dev/null
+ALTER TABLE vendor_routing.responses DISABLE TRIGGER USER;
+UPDATE vendor_routing.responses SET responded_at = offered_at WHERE response = 'ACCEPT' AND routing_id IN (vr_routing_id('moment 1'), vr_routing_id('moment 2'));
+ALTER TABLE vendor_routing.responses ENABLE TRIGGER USER;
+SELECT is((SELECT string_agg(t.locked_vendor_id, ' ') FROM generate_series(1, 2) AS n, vr_timeout(vr_routing_id('moment ' || n), '0') AS t), 'b b',
+	'of two answers at once that of the higher rank wins');
 
 -- Would catch: a trigger function of ours that is put where it was not made for.
 CREATE TRIGGER wrong BEFORE INSERT ON vendor_routing.routings FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_routings();
