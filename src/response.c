@@ -394,7 +394,7 @@ vr_response_record(const VrRouting *routing, const text *vendor_id,
 		vr_param_ptr(details->decline_code)
 	};
 
-	return vr_spi_write_row(&update, params) == 1;
+	return vr_spi_write_row(&update, params);
 }
 
 /*
@@ -472,7 +472,7 @@ vr_responses_time_out(const VrRouting *routing, const List *responses,
 	params[2] = vr_param_ptr(&routing->routing_id);
 	params[3] = vr_param(Int32GetDatum(routing->round));
 	params[4] = vr_param_texts(vendor_ids);
-	if (vr_spi_write_row(&update, params) != n)
+	if (vr_spi_write_rows_at(&update, params, n) != n)
 		vr_spi_not_written();
 }
 

@@ -45,7 +45,7 @@ update_routing(VrRouting *routing, const VrRowStatement *update,
 	params[0] = vr_param_tid(&routing->tid);
 	params[1] = vr_param_ptr(&routing->routing_id);
 	params[2] = vr_param(Int32GetDatum(routing->version));
-	if (vr_spi_write_row(update, params) != 1)
+	if (!vr_spi_write_row(update, params))
 		vr_spi_not_written();
 	if (ItemPointerIsValid(&routing->tid))
 		routing->tid = *(ItemPointer) DatumGetPointer(vr_spi_value(0, 1).value);
@@ -162,7 +162,7 @@ vr_routing_lock_in(VrRouting *routing, const text *vendor_id, TimestampTz now)
 	};
 
 	Assert(vr_transition_allowed(routing->status, VR_LOCKED));
-	if (vr_spi_write_row(&compare_and_set, params) != 1)
+	if (!vr_spi_write_row(&compare_and_set, params))
 		return false;
 	ItemPointerSetInvalid(&routing->tid);	/* to learn the new one takes RETURNING */
 	routing->version++;

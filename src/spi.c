@@ -253,13 +253,29 @@ vr_spi_write(const VrStatement *statement, const NullableDatum *params)
 }
 
 /*
- * As vr_spi_write, for one row.
+ * As vr_spi_write, for so many rows.  One that is not where it was, as where a trigger
+ * of somebody's has updated it since, is found by its key.
  */
 uint64
+vr_spi_write_rows_at(const VrRowStatement *statement, const NullableDatum *params,
+					 uint64 nrows)
+{
+	uint64		written = 0;
+
+	if (!params[0].isnull)
+		written = vr_spi_write(&statement->by_tid, params);
+	if (written < nrows)
+		written += vr_spi_write(&statement->by_key, params);
+	return written;
+}
+
+/*
+ * As vr_spi_write_rows_at, for one row.
+ */
+bool
 vr_spi_write_row(const VrRowStatement *statement, const NullableDatum *params)
 {
-	return vr_spi_write(params[0].isnull ? &statement->by_key : &statement->by_tid,
-						params);
+	return vr_spi_write_rows_at(statement, params, 1) == 1;
 }
 
 /*

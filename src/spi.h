@@ -46,7 +46,8 @@ typedef struct VrStatement
 
 /*
  * A statement that updates the row it was just told of: by its place where we
- * know that, else by its key.  The first parameter is the place (tid).
+ * know that and it is still there, else by its key.  The first parameter is the place
+ * (tid).
  *
  * By place is not only the shorter way.  At SERIALIZABLE, reading an index
  * locks pages of it against other transactions, which then fail for no reason
@@ -81,8 +82,10 @@ extern void vr_spi_end(const VrSpi *spi);
 
 extern uint64 vr_spi_write(const VrStatement *statement,
 						   const NullableDatum *params);
-extern uint64 vr_spi_write_row(const VrRowStatement *statement,
-							   const NullableDatum *params);
+extern uint64 vr_spi_write_rows_at(const VrRowStatement *statement,
+								   const NullableDatum *params, uint64 nrows);
+extern bool vr_spi_write_row(const VrRowStatement *statement,
+							 const NullableDatum *params);
 extern void vr_spi_write_exactly(const VrStatement *statement,
 								 const NullableDatum *params, uint64 nrows);
 extern uint64 vr_spi_write_rows(const VrStatement *statement, char *name,

@@ -148,27 +148,26 @@ vr_vendor_require(const text *vendor_id)
 }
 
 /*
- * Counts orders of a vendor up or down; the row is locked, and where
- * vr_vendor_lock said.  A count that somebody has corrected by hand does not go
+ * Counts orders of a vendor up or down; the row is locked.  A count that somebody has corrected by hand does not go
  * below zero.
  */
 void
 vr_vendor_count_orders(const text *vendor_id, const ItemPointerData *tid,
 					   int change)
 {
-	static const VrStatement update = {
+	static const VrRowStatement update = VR_ROW_STATEMENT(
 		"UPDATE vendor_routing.vendors"
-		" SET current_orders = greatest(current_orders + $3, 0)"
-		" WHERE ctid = $1 AND vendor_id = $2",
-		3, {TIDOID, TEXTOID, INT4OID}
-	};
+		" SET current_orders = greatest(current_orders + $3, 0)",
+		"vendor_id = $2",
+		3, TEXTOID, INT4OID);
 	NullableDatum params[] = {
 		vr_param_tid(tid),
 		vr_param_ptr(vendor_id),
 		vr_param(Int32GetDatum(change))
 	};
 
-	vr_spi_write_exactly(&update, params, 1);
+	if (!vr_spi_write_row(&update, params))
+		vr_spi_not_written();
 }
 
 /*
@@ -179,7 +178,7 @@ void
 vr_vendor_finish_order(const text *vendor_id, const ItemPointerData *tid,
 					   bool delivered, Numeric rating)
 {
-	static const VrStatement update = {
+	static const VrRowStatement update = VR_ROW_STATEMENT(
 		"UPDATE vendor_routing.vendors"
 		" SET current_orders = greatest(current_orders - 1, 0),"
 		"     total_orders = total_orders + 1,"
@@ -187,10 +186,9 @@ vr_vendor_finish_order(const text *vendor_id, const ItemPointerData *tid,
 		"     rating_count = rating_count + $4,"
 		"     rating_sum = rating_sum + $5,"
 		"     average_rating = CASE WHEN $4 = 0 THEN average_rating"
-		"         ELSE (rating_sum + $5) / (rating_count + $4)::pg_catalog.numeric END"
-		" WHERE ctid = $1 AND vendor_id = $2",
-		5, {TIDOID, TEXTOID, INT4OID, INT4OID, NUMERICOID}
-	};
+		"         ELSE (rating_sum + $5) / (rating_count + $4)::pg_catalog.numeric END",
+		"vendor_id = $2",
+		5, TEXTOID, INT4OID, INT4OID, NUMERICOID);
 	NullableDatum params[] = {
 		vr_param_tid(tid),
 		vr_param_ptr(vendor_id),
@@ -199,7 +197,8 @@ vr_vendor_finish_order(const text *vendor_id, const ItemPointerData *tid,
 		vr_param(NumericGetDatum(rating == NULL ? int64_to_numeric(0) : rating))
 	};
 
-	vr_spi_write_exactly(&update, params, 1);
+	if (!vr_spi_write_row(&update, params))
+		vr_spi_not_written();
 }
 
 /*

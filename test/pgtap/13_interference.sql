@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(29);
+SELECT plan(39);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -35,6 +35,34 @@ SELECT vr_broadcast('d', 'r', vendors => ARRAY['b']) \g /dev/null
 CREATE TRIGGER divert BEFORE INSERT ON vendor_routing.responses FOR EACH ROW EXECUTE FUNCTION pg_temp.divert();
 SELECT throws_ok($$SELECT vr_assign(vr_routing_id('d'), 'a', 'clerk')$$, '09000', NULL, 'the offer of who is assigned is diverted');
 DROP TRIGGER divert ON vendor_routing.responses;
+
+-- Would catch: a row that is written where it was, and is not any more.
+CREATE FUNCTION pg_temp.move() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE vendor_routing.vendors SET attributes = attributes || '{"moved": true}';
+	UPDATE vendor_routing.routings SET updated_at = clock_timestamp() WHERE routing_id = NEW.routing_id;
+	UPDATE vendor_routing.responses SET rank = rank WHERE routing_id = NEW.routing_id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER move AFTER INSERT ON vendor_routing.events FOR EACH ROW EXECUTE FUNCTION pg_temp.move();
+CREATE TRIGGER move AFTER INSERT ON vendor_routing.cancellations FOR EACH ROW EXECUTE FUNCTION pg_temp.move();
+CREATE TRIGGER move AFTER INSERT OR UPDATE ON vendor_routing.responses FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION pg_temp.move();
+CREATE TRIGGER move AFTER UPDATE ON vendor_routing.routings FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION pg_temp.move();
+SELECT vr_broadcast('moved ' || n, 'r') FROM generate_series(1, 4) AS n \g /dev/null
+SELECT is((SELECT reason FROM vr_accept(vr_routing_id('moved 1'), 'a')), 'LOCKED', 'rows that triggers move: won');
+SELECT is((SELECT reason FROM vr_accept(vr_routing_id('moved 1'), 'b')), 'ALREADY_LOCKED', 'rows that triggers move: lost');
+SELECT is((SELECT released FROM vr_release(vr_routing_id('moved 1'), 'a')), true, 'rows that triggers move: given back');
+SELECT is((SELECT reason FROM vr_assign(vr_routing_id('moved 2'), 'c', 'kim')), 'LOCKED', 'rows that triggers move: assigned');
+SELECT is((SELECT completed FROM vr_complete(vr_routing_id('moved 2'))), true, 'rows that triggers move: completed');
+SELECT is((SELECT recorded FROM vr_respond(vr_routing_id('moved 3'), 'a', 'REJECT')), true, 'rows that triggers move: rejected');
+SELECT is((SELECT status || ' ' || timed_out FROM vr_timeout(vr_routing_id('moved 3'), '0')), 'EXHAUSTED 2', 'rows that triggers move: timed out');
+SELECT is((SELECT retried FROM vr_retry(vr_routing_id('moved 3'))), true, 'rows that triggers move: offered again');
+SELECT is((SELECT cancelled FROM vr_cancel(vr_routing_id('moved 4'))), true, 'rows that triggers move: withdrawn');
+SELECT is_empty('SELECT * FROM vr_check()', 'rows that triggers move: everything is sound');
+DROP TRIGGER move ON vendor_routing.events;
+DROP TRIGGER move ON vendor_routing.cancellations;
+DROP TRIGGER move ON vendor_routing.responses;
+DROP TRIGGER move ON vendor_routing.routings;
 
 -- Tables that look different ----------------------------------------------------------------
 
