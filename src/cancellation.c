@@ -198,9 +198,10 @@ vr_cancellations_count(const VrRouting *routing)
 		"SELECT count(*)::int4,"
 		" count(*) FILTER (WHERE r.response IN ('ACCEPT', 'REJECT', 'ERROR'))::int4"
 		" FROM vendor_routing.cancellations AS c"
-		" JOIN vendor_routing.responses AS r"
-		"      ON r.routing_id = c.routing_id AND r.round = c.round"
-		"      AND r.vendor_id = c.vendor_id"
+		" CROSS JOIN LATERAL (SELECT r.response"
+		"  FROM vendor_routing.responses AS r"
+		"  WHERE r.routing_id = c.routing_id AND r.round = c.round"
+		"  AND (r.vendor_id = c.vendor_id) IS TRUE" VR_BY_KEY ") AS r"
 		" WHERE c.routing_id = $1 AND c.round = $2",
 		2, {UUIDOID, INT4OID}
 	};

@@ -232,8 +232,8 @@ vr_is_over(const VrRouting *routing)
  * Does what is due for an order, and counts it.  ttl, where it is not NULL,
  * shortens the offers.  Brings *routing up to date.
  *
- * Returns false where nothing could be done now because others have the row of
- * an offer or of a vendor, and we do not wait.
+ * Returns false where nothing could be done now because others have a row that it
+ * takes, and we do not wait.
  */
 bool
 vr_do_due(VrRouting *routing, const Interval *ttl, bool wait, TimestampTz now,

@@ -147,6 +147,14 @@ empty_outbox(TimestampTz now)
 /* The place of a kind in the sequence of a vendor's messages. */
 #define KIND_ORDER(m) "pg_catalog.array_position('{OFFER,WIN,CANCELLATION}', " m ".kind)"
 
+/* No earlier message to the vendor about the order is still to be sent. */
+#define NOT_KEPT_BACK(m) \
+	"NOT EXISTS (" \
+	" SELECT FROM vendor_routing.messages AS p" \
+	" WHERE p.routing_id = " m ".routing_id AND p.vendor_id = " m ".vendor_id" \
+	" AND (p.state IN ('QUEUED', 'LEASED')) IS TRUE" \
+	" AND (p.round, " KIND_ORDER("p") ") < (" m ".round, " KIND_ORDER(m) ")" VR_BY_KEY ")"
+
 /*
  * The channels that have something due, first the one where it waits longest.
  */
@@ -157,7 +165,7 @@ due_channels(TimestampTz now)
 		"WITH RECURSIVE head AS ("
 		" (SELECT m.channel, m.due_at"
 		"  FROM vendor_routing.messages AS m"
-		"  WHERE m.state IN ('QUEUED', 'LEASED')"
+		"  WHERE m.state IN ('QUEUED', 'LEASED') AND " NOT_KEPT_BACK("m")
 		"  ORDER BY m.channel, m.due_at LIMIT 1)"
 		" UNION ALL"
 		" SELECT n.channel, n.due_at"
@@ -165,6 +173,7 @@ due_channels(TimestampTz now)
 		" CROSS JOIN LATERAL (SELECT m.channel, m.due_at"
 		"  FROM vendor_routing.messages AS m"
 		"  WHERE m.channel > h.channel AND m.state IN ('QUEUED', 'LEASED')"
+		"  AND " NOT_KEPT_BACK("m")
 		"  ORDER BY m.channel, m.due_at LIMIT 1) AS n)"
 		" SELECT channel FROM head WHERE due_at <= $1 ORDER BY due_at",
 		1, {TIMESTAMPTZOID}
@@ -215,11 +224,7 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 		"  WHERE c.routing_id = m.routing_id AND c.round = m.round"
 		"  AND c.vendor_id = m.vendor_id" VR_BY_KEY ") AS c ON true"
 		" WHERE m.state IN ('QUEUED', 'LEASED') AND m.due_at <= $1 AND m.channel = $4"
-		" AND NOT EXISTS ("
-		"  SELECT FROM vendor_routing.messages AS p"
-		"  WHERE p.routing_id = m.routing_id AND p.vendor_id = m.vendor_id"
-		"  AND (p.state IN ('QUEUED', 'LEASED')) IS TRUE"
-		"  AND (p.round, " KIND_ORDER("p") ") < (m.round, " KIND_ORDER("m") ")" VR_BY_KEY ")"
+		" AND " NOT_KEPT_BACK("m")
 		" ORDER BY m.due_at"
 		" LIMIT $2"
 		" FOR UPDATE OF m SKIP LOCKED",

@@ -134,8 +134,8 @@ id_in(Relation table, AttrNumber attnum, const char *order_id, Datum *id)
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
 		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
-			ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION)
-			ReThrowError(error);	/* LCOV_EXCL_LINE: of a type that can fail otherwise */
+			error->sqlerrcode != ERRCODE_UNDEFINED_OBJECT)
+			ReThrowError(error);
 		possible = false;
 	}
 	PG_END_TRY();

@@ -131,7 +131,7 @@ vr_response_read(const VrRouting *routing, const text *vendor_id,
 	static const VrStatement by_key = {
 		"SELECT " ALL_COLUMNS
 		" FROM vendor_routing.responses"
-		" WHERE routing_id = $1 AND round = $2 AND vendor_id = $3",
+		" WHERE routing_id = $1 AND round = $2 AND (vendor_id = $3) IS TRUE",
 		3, {UUIDOID, INT4OID, TEXTOID}
 	};
 	NullableDatum key[] = {
@@ -378,7 +378,7 @@ vr_response_record(const VrRouting *routing, const text *vendor_id,
 		"UPDATE vendor_routing.responses"
 		" SET response = $5, responded_at = $6, reason = $7, payload = $8,"
 		"     decline_code = $9",
-		"routing_id = $2 AND round = $3 AND vendor_id = $4"
+		"routing_id = $2 AND round = $3 AND (vendor_id = $4) IS TRUE"
 		" AND response IS NULL",
 		9, UUIDOID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, JSONBOID,
 		TEXTOID);
@@ -440,12 +440,12 @@ vr_responses_time_out(const VrRouting *routing, const List *responses,
 	static const VrRowStatement update = {
 		{"UPDATE vendor_routing.responses"
 		" SET response = 'TIMEOUT', responded_at = $2"
-		" WHERE ctid = ANY ($1) AND routing_id = $3 AND round = $4"
+		" WHERE ctid = ANY ($1) AND (routing_id = $3 AND round = $4) IS TRUE"
 		" AND response IS NULL",
 		4, {TIDARRAYOID, TIMESTAMPTZOID, UUIDOID, INT4OID}},
 		{"UPDATE vendor_routing.responses"
 		" SET response = 'TIMEOUT', responded_at = $2"
-		" WHERE routing_id = $3 AND round = $4 AND vendor_id = ANY ($5)"
+		" WHERE routing_id = $3 AND round = $4 AND (vendor_id = ANY ($5)) IS TRUE"
 		" AND response IS NULL",
 		5, {TIDARRAYOID, TIMESTAMPTZOID, UUIDOID, INT4OID, TEXTARRAYOID}}
 	};

@@ -3,8 +3,8 @@
  * result.c
  *		Rows that our functions return.
  *
- * Finding out the result type of a function from the catalogs costs more than
- * losing a race does; which one it is never changes, so that is kept.
+ * get_call_result_type() makes a new description of the row for each call, which
+ * costs more than losing a race does; here it is that of the type cache.
  *
  * IDENTIFICATION
  *	  src/result.c
@@ -42,6 +42,15 @@ find_type(VrResult *result, Oid function)
 	result->function = function;
 }
 
+static void
+wrong_type(const VrResult *result)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("type \"%s\" has not the columns that it comes with",
+					format_type_be(result->type))));
+}
+
 /*
  * A row with these values, as the function returns it.  Allocated in the current
  * context.
@@ -59,13 +68,12 @@ vr_result_row(FunctionCallInfo fcinfo, VrResult *result,
 		find_type(result, fcinfo->flinfo->fn_oid);
 	tupdesc = lookup_rowtype_tupdesc(result->type, result->typmod);
 	if (tupdesc->natts != result->ncolumns)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("type \"%s\" has not the columns that it comes with",
-						format_type_be(result->type))));
+		wrong_type(result);
 
 	for (int i = 0; i < result->ncolumns; i++)
 	{
+		if (TupleDescAttr(tupdesc, i)->atttypid != result->columns[i].type)
+			wrong_type(result);
 		datums[i] = values[i].value;
 		nulls[i] = values[i].isnull;
 	}

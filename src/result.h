@@ -25,7 +25,7 @@ typedef struct VrResult
 		const char *name;
 		Oid			type;
 	}			columns[VR_MAX_RESULT_COLUMNS];
-	/* found out on first use */
+	/* of the function that was called last */
 	Oid			function;
 	Oid			type;
 	int32		typmod;

@@ -235,7 +235,7 @@ vr_routings_forget_deadlines(const List *routings)
 	static const VrStatement update = {
 		"UPDATE vendor_routing.routings"
 		" SET next_deadline = NULL"
-		" WHERE ctid = ANY ($1) AND next_deadline IS NOT NULL",
+		" WHERE ctid = ANY ($1) AND (next_deadline IS NOT NULL) IS TRUE",
 		1, {TIDARRAYOID}
 	};
 	Datum	   *tids = palloc(list_length(routings) * sizeof(Datum));

@@ -39,7 +39,13 @@ SELECT
 	t.confirmed_at,
 	t.outcome
 FROM vendor_routing.routings AS t
-LEFT JOIN vendor_routing.vendors AS w ON w.vendor_id = t.locked_vendor_id
+-- OFFSET 0: by its key, whatever the planner believes of the tables
+LEFT JOIN LATERAL (
+	SELECT w.name
+	FROM vendor_routing.vendors AS w
+	WHERE w.vendor_id = t.locked_vendor_id
+	OFFSET 0
+) AS w ON true
 CROSS JOIN LATERAL (
 	SELECT
 		count(*)::integer AS total_vendors,
@@ -54,7 +60,7 @@ CROSS JOIN LATERAL (
 		SELECT c.vendor_id
 		FROM vendor_routing.cancellations AS c
 		WHERE c.routing_id = r.routing_id AND c.round = r.round AND c.vendor_id = r.vendor_id
-		OFFSET 0 -- by its key, whatever the planner believes of the tables
+		OFFSET 0
 	) AS c ON true
 	WHERE r.routing_id = t.routing_id AND r.round = t.round
 ) AS n;

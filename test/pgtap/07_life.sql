@@ -6,7 +6,7 @@
 -- back; a broadcast and vr_explain that do not ask the same gates.
 
 BEGIN;
-SELECT plan(21);
+SELECT plan(22);
 
 -- The average of many ratings ----------------------------------------------------
 
@@ -25,6 +25,14 @@ SELECT is(ARRAY[rating_count, total_orders, completed_orders, current_orders], A
 FROM vendor_routing.vendors WHERE vendor_id = 'rated';
 SELECT is(score, round(75 * 0.4 + average_rating / 5 * 100 * 0.3, 4), 'the score follows')
 FROM vendor_routing.vendors WHERE vendor_id = 'rated';
+
+-- Would catch: a setting that is not asked.
+SET LOCAL vendor_routing.confirm_within = '90 s';
+SELECT vr_broadcast('confirm-1', 'r'), vr_broadcast('confirm-2', 'r', confirm_within => '1 h') \g /dev/null
+RESET vendor_routing.confirm_within;
+SELECT vr_broadcast('confirm-3', 'r') \g /dev/null
+SELECT results_eq($$SELECT confirm_within FROM vendor_routing.routings WHERE order_id LIKE 'confirm-%' ORDER BY order_id$$,
+	$$VALUES ('90 s'::interval), ('1 h'), (NULL)$$, 'the time to confirm is that of the setting, where the call gives none');
 
 -- Capacity comes back on every way out ----------------------------------------------
 

@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(303);
+SELECT plan(305);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -852,6 +852,9 @@ SELECT vr_cancel(vr_routing_id(id)) FROM (VALUES ('loose-5'), ('loose-6')) AS t 
 CREATE TABLE regress_app.by_role (id regrole PRIMARY KEY, shop text, status text, winner text);
 SELECT is(pg_temp.tries(pg_temp.attach('{}', 'regress_app.by_role')), '', 'a table with a role for its key');
 SELECT is(left(pg_temp.tries($$SELECT vr_broadcast('regress_vr_nobody_at_all', NULL)$$), 6), 'VR003:', 'a role that does not exist is an order that does not');
+CREATE TABLE regress_app.by_class (id regclass PRIMARY KEY, shop text, status text, winner text);
+SELECT is(pg_temp.tries(pg_temp.attach('{}', 'regress_app.by_class')), '', 'a table with a table for its key');
+SELECT is(left(pg_temp.tries($$SELECT vr_broadcast('regress_app.nothing', NULL)$$), 6), '42P01:', 'another error of the type is not hidden');
 SELECT vr_detach_orders();
 
 -- Would catch: a row that says other than the routing that was there before it.

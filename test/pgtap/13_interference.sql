@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(39);
+SELECT plan(44);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -26,6 +26,14 @@ SELECT throws_ok(statement, '09000', 'rows of vendor_routing could not be writte
 FROM (VALUES ($$SELECT vr_assign(vr_routing_id('s'), 'a', 'clerk')$$), ($$SELECT vr_cancel(vr_routing_id('s'))$$),
 	($$SELECT vr_timeout(vr_routing_id('s'), '0 s')$$)) AS t (statement);
 DROP TRIGGER suppress ON vendor_routing.routings;
+CREATE TRIGGER suppress BEFORE UPDATE ON vendor_routing.vendors FOR EACH ROW EXECUTE FUNCTION pg_temp.suppress();
+SELECT throws_ok(statement, '09000', 'rows of vendor_routing could not be written', 'the load is suppressed: ' || statement)
+FROM (VALUES ($$SELECT vr_accept(vr_routing_id('s'), 'a')$$), ($$SELECT vr_pause('a')$$)) AS t (statement);
+ALTER TABLE vendor_routing.vendors DISABLE TRIGGER suppress;
+SELECT vr_broadcast('s2', 'r'), vr_accept(vr_routing_id('s2'), 'b') \g /dev/null
+ALTER TABLE vendor_routing.vendors ENABLE TRIGGER suppress;
+SELECT throws_ok($$SELECT vr_complete(vr_routing_id('s2'))$$, '09000', 'rows of vendor_routing could not be written', 'the record is suppressed');
+DROP TRIGGER suppress ON vendor_routing.vendors;
 SELECT results_eq($$SELECT status, rejected_count + timeout_count, cancelled_count FROM vr_routing_status WHERE order_id = 's'$$,
 	$$VALUES ('PENDING', 0, 0)$$, 'nothing of any of them remains');
 
@@ -111,6 +119,17 @@ ALTER TABLE vendor_routing.responses ENABLE TRIGGER USER;
 SELECT is((SELECT string_agg(t.locked_vendor_id, ' ') FROM generate_series(1, 2) AS n, vr_timeout(vr_routing_id('moment ' || n), '0') AS t), 'b b',
 	'of two answers at once that of the higher rank wins');
 
+-- Would catch: a crash of a sender whose message is about what was purged.
+SELECT vr_broadcast('purged', 'r', vendors => ARRAY['a']) \g /dev/null
+SELECT vr_respond(vr_routing_id('purged'), 'a', 'ACCEPT'), vr_cancel(vr_routing_id('purged')) \g /dev/null
+SELECT count(*) FROM vr_claim_messages() \g /dev/null
+UPDATE vendor_routing.messages SET state = 'QUEUED', due_at = now() WHERE routing_id = vr_routing_id('purged');
+ALTER TABLE vendor_routing.cancellations DISABLE TRIGGER USER;
+DELETE FROM vendor_routing.cancellations WHERE routing_id = vr_routing_id('purged');
+ALTER TABLE vendor_routing.cancellations ENABLE TRIGGER USER;
+SELECT results_eq($$SELECT kind, body FROM vr_claim_messages() WHERE order_id = 'purged'$$, $$VALUES ('CANCELLATION', 'purged')$$,
+	'a message about a cancellation that was purged');
+
 -- Would catch: a trigger function of ours that is put where it was not made for.
 CREATE TRIGGER wrong BEFORE INSERT ON vendor_routing.routings FOR EACH ROW EXECUTE FUNCTION vendor_routing.guard_routings();
 SELECT throws_ok($$SELECT vr_broadcast('wrong', 'r')$$, '39P01', 'function must be fired for each row by UPDATE', 'the guard of updates on INSERT');
@@ -163,7 +182,9 @@ SELECT vr_broadcast('shape', 'r') \g /dev/null
 ALTER TYPE vr_accept_result ADD ATTRIBUTE more integer;
 SELECT throws_ok($$SELECT vr_accept(vr_routing_id('shape'), 'a')$$, '42804', 'type "vr_accept_result" has not the columns that it comes with',
 	'a result with another column');
-ALTER TYPE vr_accept_result DROP ATTRIBUTE more;
+ALTER TYPE vr_accept_result DROP ATTRIBUTE more, DROP ATTRIBUTE order_id;
+ALTER TYPE vr_accept_result ADD ATTRIBUTE other integer, ALTER ATTRIBUTE version TYPE text;
+SELECT throws_ok($$SELECT vr_accept(vr_routing_id('shape'), 'a')$$, '42804', NULL, 'a result with columns of other types');
 
 -- Without our tables -------------------------------------------------------------------------
 
