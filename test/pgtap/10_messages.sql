@@ -12,7 +12,7 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
 SET LOCAL vendor_routing.max_releases = 100;
-SELECT plan(554);
+SELECT plan(557);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE.
@@ -186,6 +186,19 @@ UPDATE vendor_routing.messages AS m SET due_at = now() - interval '1 min' * (sub
 FROM vendor_routing.routings AS t WHERE t.routing_id = m.routing_id AND order_id ~ '^q';
 SELECT is(pg_temp.claim(NULL, 1), expected, 'the longest waiting first: ' || expected)
 FROM unnest('{OFFER q-3 v2,OFFER q-3 v1,OFFER q-2 v2,OFFER q-2 v1,OFFER q-1 v2,OFFER q-1 v1,nothing}'::text[]) AS expected;
+
+-- Would catch: a channel that comes first by a message that cannot go yet, and so again and again.
+SELECT pg_temp.fresh();
+SELECT FROM vr_broadcast('held', 'shop', vendors => '{v1}');
+SELECT pg_temp.claim() \g /dev/null
+SELECT vr_cancel(vr_routing_id('held')) \g /dev/null
+SELECT FROM vr_broadcast('wa', 'shop', vendors => '{v2}');
+SELECT FROM vr_broadcast('app', 'shop', vendors => '{v3}');
+SELECT pg_temp.claim('PIGEON') \g /dev/null
+UPDATE vendor_routing.messages AS m SET due_at = now() - interval '1 min' * CASE order_id WHEN 'held' THEN 9 WHEN 'app' THEN 5 ELSE 1 END
+FROM vendor_routing.routings AS t WHERE t.routing_id = m.routing_id AND order_id IN ('held', 'app', 'wa') AND m.state = 'QUEUED';
+SELECT is(pg_temp.claim(NULL, 1), expected, 'first the channel that has waited longest: ' || expected)
+FROM unnest('{OFFER app v3,OFFER wa v2,nothing}'::text[]) AS expected;
 
 -- Would catch: a vendor of a zone that this server does not know, who keeps messages from others.
 SELECT pg_temp.fresh();
