@@ -576,17 +576,18 @@ static const Rule vendor_rules[] = {
 static const struct
 {
 	const char *table;
-	int			ncolumns;		/* that the rules read; a DBA may add others */
 	const Rule *rules;
 	int			nrules;
+	int			ncolumns;		/* that the rules read; a DBA may add others */
 	bool		(*keeps) (const VrRow *row);	/* what no UPDATE changes */
 }			tables[] = {
-	{"routings", Anum_routing_outcome, routing_rules, lengthof(routing_rules)},
-	{"responses", Anum_response_decline_code, response_rules, lengthof(response_rules), keeps_offer},
-	{"cancellations", Anum_cancellation_created_at, cancellation_rules,
-	lengthof(cancellation_rules), keeps_cancellation},
-	{"events", Anum_event_payload, event_rules, lengthof(event_rules)},
-	{"vendors", Anum_vendor_working_hours, vendor_rules, lengthof(vendor_rules)}
+	{"routings", routing_rules, lengthof(routing_rules), Anum_routing_outcome},
+	{"responses", response_rules, lengthof(response_rules), Anum_response_decline_code,
+	keeps_offer},
+	{"cancellations", cancellation_rules, lengthof(cancellation_rules),
+	Anum_cancellation_created_at, keeps_cancellation},
+	{"events", event_rules, lengthof(event_rules), Anum_event_payload},
+	{"vendors", vendor_rules, lengthof(vendor_rules), Anum_vendor_working_hours}
 };
 
 /*

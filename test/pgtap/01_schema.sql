@@ -32,12 +32,13 @@ SELECT p.*
 FROM pg_proc AS p
 JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
 
--- The row type of a table or view is a member, too, from version 17 on; not here.
+-- Row types of tables and views, and types of arrays, are members, too, from version 17 on;
+-- not here.
 CREATE TEMP VIEW member_type AS
 SELECT t.*
 FROM pg_type AS t
 JOIN member AS m ON m.classid = 'pg_type'::regclass AND m.objid = t.oid
-WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.typrelid AND c.relkind <> 'c');
+WHERE t.typcategory <> 'A' AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.typrelid AND c.relkind <> 'c');
 
 -- The extension itself ------------------------------------------------------
 

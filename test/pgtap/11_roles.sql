@@ -77,7 +77,7 @@ RETURNS TABLE (object text) LANGUAGE sql AS $$
 	UNION ALL
 	SELECT 'type ' || t.typname
 	FROM member JOIN pg_type AS t ON classid = 'pg_type'::regclass AND t.oid = objid
-	WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.typrelid AND c.relkind <> 'c')
+	WHERE t.typcategory <> 'A' AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.typrelid AND c.relkind <> 'c')
 		AND has_type_privilege(who, t.oid, 'USAGE')
 	UNION ALL
 	SELECT 'schema ' || nspname

@@ -122,7 +122,7 @@ SQL
 my @views = split /\n/, $node->safe_psql('reference',
 	"SELECT o.relname @{[ members('pg_class') ]} AND o.relkind = 'v' AND o.relnamespace = 'public'::regnamespace");
 my @types = split /\n/, $node->safe_psql('reference',
-	"SELECT o.typname @{[ members('pg_type') ]} AND o.typnamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_class WHERE oid = o.typrelid AND relkind <> 'c')");
+	"SELECT o.typname @{[ members('pg_type') ]} AND o.typnamespace = 'public'::regnamespace AND o.typcategory <> 'A' AND NOT EXISTS (SELECT FROM pg_class WHERE oid = o.typrelid AND relkind <> 'c')");
 my @tables = split /\n/, $node->safe_psql('reference',
 	"SELECT o.relname @{[ members('pg_class') ]} AND o.relnamespace = 'vendor_routing'::regnamespace");
 
