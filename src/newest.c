@@ -255,12 +255,10 @@ vr_proven_row(Relation table, const VrStatement *by_key,
 }
 
 /*
- * Locks the row in the slot against changes by others until the end of the
- * transaction and brings the slot up to date.  Where others are changing it,
- * waits for them, or with wait false returns VR_ROW_BUSY.
+ * As vr_lock_row, with a lock of that mode.
  */
 VrRowLock
-vr_lock_row(Relation table, TupleTableSlot *slot, bool wait)
+vr_lock_row_as(Relation table, TupleTableSlot *slot, LockTupleMode mode, bool wait)
 {
 	ItemPointerData tid = slot->tts_tid;
 	TM_FailureData failure;
@@ -271,12 +269,23 @@ vr_lock_row(Relation table, TupleTableSlot *slot, bool wait)
 	CommandCounterIncrement();
 	result = table_tuple_lock(table, &tid, GetLatestSnapshot(), slot,
 							  GetCurrentCommandId(false),
-							  LockTupleNoKeyExclusive,
+							  mode,
 							  wait ? LockWaitBlock : LockWaitSkip,
 							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
 	if (result == TM_WouldBlock)
 		return VR_ROW_BUSY;
 	return result == TM_Ok ? VR_ROW_LOCKED : VR_ROW_GONE;
+}
+
+/*
+ * Locks the row in the slot against changes by others until the end of the
+ * transaction and brings the slot up to date.  Where others are changing it,
+ * waits for them, or with wait false returns VR_ROW_BUSY.
+ */
+VrRowLock
+vr_lock_row(Relation table, TupleTableSlot *slot, bool wait)
+{
+	return vr_lock_row_as(table, slot, LockTupleNoKeyExclusive, wait);
 }
 
 /*

@@ -12,6 +12,7 @@
 #define VR_NEWEST_H
 
 #include "executor/tuptable.h"
+#include "nodes/lockoptions.h"
 #include "nodes/pg_list.h"
 #include "utils/rel.h"
 
@@ -32,6 +33,8 @@ extern TupleTableSlot *vr_proven_row(Relation table, const VrStatement *by_key,
 									 const NullableDatum *key,
 									 bool wait, bool *changing);
 extern VrRowLock vr_lock_row(Relation table, TupleTableSlot *slot, bool wait);
+extern VrRowLock vr_lock_row_as(Relation table, TupleTableSlot *slot,
+								LockTupleMode mode, bool wait);
 extern int	vr_newest_rows(Relation table, int nkeys, const NullableDatum *key,
 						   void (*take) (TupleTableSlot *slot, void *arg),
 						   void *arg);

@@ -24,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -264,6 +265,28 @@ find_order(const Orders *orders, const text *order_id, Place *place)
 }
 
 /*
+ * Locks the row of an order as the UPDATE will that may follow; see lock_orders.
+ */
+static VrRowLock
+lock_place(const Place *place, bool wait)
+{
+	Bitmapset  *keys = RelationGetIndexAttrBitmap(place->table,
+												  INDEX_ATTR_BITMAP_KEY);
+	const VrField *const written[] = {
+		vr_order_status_field(&place->mapping),
+		vr_order_winner_field(&place->mapping)
+	};
+	LockTupleMode mode = LockTupleNoKeyExclusive;
+
+	for (int i = 0; i < lengthof(written); i++)
+	{
+		if (bms_is_member(written[i]->attnum - FirstLowInvalidHeapAttributeNumber, keys))
+			mode = LockTupleExclusive;
+	}
+	return vr_lock_row_as(place->table, place->slot, mode, wait);
+}
+
+/*
  * Keeps others from changing the row of an order until the transaction ends.
  * Returns false where that would mean to wait, and we do not.  True also where
  * no table is attached, or it has no such row.
@@ -280,7 +303,7 @@ vr_order_lock(const text *order_id, bool wait)
 		return !busy;
 	if (!find_order(&orders, order_id, &place))
 		return true;
-	result = vr_lock_row(place.table, place.slot, wait);
+	result = lock_place(&place, wait);
 	close_place(&place);
 	return result != VR_ROW_BUSY;
 }
@@ -329,7 +352,7 @@ vr_order_require_offerable(VrOrder *order)
 	if (!lock_orders(&orders, true, NULL))
 		return false;
 	if (!find_order(&orders, order->order_id, &place) ||
-		vr_lock_row(place.table, place.slot, true) == VR_ROW_GONE)
+		lock_place(&place, true) == VR_ROW_GONE)
 		unknown_order(order->order_id, orders.attachment.relation);
 
 	row = row_at(&place);

@@ -42,6 +42,9 @@ find_type(VrResult *result, Oid function)
 	result->function = function;
 }
 
+/*
+ * Refuses a type that somebody has altered, or that another version came with.
+ */
 static void
 wrong_type(const VrResult *result)
 {

@@ -46,8 +46,8 @@ typedef struct VrStatement
 
 /*
  * A statement that updates the row it was just told of: by its place where we
- * know that and it is still there, else by its key.  The first parameter is the place
- * (tid).
+ * know that and it is still there, else by its key.  The first parameter is the
+ * place (tid).
  *
  * By place is not only the shorter way.  At SERIALIZABLE, reading an index
  * locks pages of it against other transactions, which then fail for no reason

@@ -148,8 +148,8 @@ vr_vendor_require(const text *vendor_id)
 }
 
 /*
- * Counts orders of a vendor up or down; the row is locked.  A count that somebody has corrected by hand does not go
- * below zero.
+ * Counts orders of a vendor up or down; the row is locked.  A count that somebody
+ * has corrected by hand does not go below zero.
  */
 void
 vr_vendor_count_orders(const text *vendor_id, const ItemPointerData *tid,
