@@ -52,6 +52,23 @@ UPDATE vendor_routing.vendors SET capacity = NULL WHERE vendor_id IN ('v07', 'v0
 SELECT created FROM vr_broadcast('x-5', 'retailer', vendors => ARRAY['v01', 'v02'], ttl => '10 minutes');
 SELECT * FROM vr_timeout(vr_routing_id('x-5'), '0');
 
+-- An ACCEPT that it made due, and that cannot win now, is tried again at its own time:
+-- before the other offers end, and before those of the next wave.
+SELECT created FROM vr_broadcast('x-7', 'retailer', vendors => ARRAY['v01', 'v07'], ttl => '10 minutes');
+SELECT created FROM vr_broadcast('x-8', 'retailer', ttl => '10 minutes', waves => '[{"vendor_ids": ["v07"]}, {"vendor_ids": ["v01"]}]');
+UPDATE vendor_routing.responses
+SET offered_at = offered_at - interval '5 minutes', expires_at = expires_at - interval '5 minutes'
+WHERE routing_id IN (vr_routing_id('x-7'), vr_routing_id('x-8')) AND vendor_id = 'v07';
+SELECT recorded FROM vr_respond(vr_routing_id('x-7'), 'v07', 'ACCEPT');
+SELECT recorded FROM vr_respond(vr_routing_id('x-8'), 'v07', 'ACCEPT');
+UPDATE vendor_routing.vendors SET capacity = 0 WHERE vendor_id = 'v07';
+SELECT * FROM vr_timeout(vr_routing_id('x-7'), '5 minutes');
+SELECT * FROM vr_timeout(vr_routing_id('x-8'), '0');
+SELECT order_id, t.status, t.wave, next_deadline = r.expires_at AS tried_again
+FROM vendor_routing.routings AS t JOIN vendor_routing.responses AS r USING (routing_id, round)
+WHERE order_id IN ('x-7', 'x-8') AND vendor_id = 'v07' ORDER BY 1;
+UPDATE vendor_routing.vendors SET capacity = NULL WHERE vendor_id = 'v07';
+
 -- Some offers are due and others are not.
 SELECT created FROM vr_broadcast('x-6', 'retailer', vendors => ARRAY['v01', 'v02', 'v03'], ttl => '10 minutes');
 UPDATE vendor_routing.responses

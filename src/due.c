@@ -152,7 +152,8 @@ do_due_pending(VrRouting *routing, const Interval *ttl, bool wait,
 	List	   *responses = vr_responses_read(routing);
 	int			wave = routing->wave;
 	List	   *silent;
-	TimestampTz live;
+	bool		live;
+	TimestampTz due;
 
 	switch (award_to_recorded_accept(routing, responses, ttl, wait, now))
 	{
@@ -170,16 +171,18 @@ do_due_pending(VrRouting *routing, const Interval *ttl, bool wait,
 		return false;
 	time_out(routing, silent, now);
 	work->timed_out += list_length(silent);
-	live = vr_responses_deadline(responses, ttl, now);
+	live = (vr_responses_deadline(responses, ttl, now) != 0);
+	/* An ACCEPT that only ttl made due is tried again at its own time. */
+	due = vr_responses_deadline(responses, NULL, now);
 	if (now >= routing->expires_at)
 		vr_expire(routing, now);
-	else if (live == 0 ||
+	else if (!live ||
 			 (routing->next_wave_at != 0 && now >= routing->next_wave_at))
-		vr_advance(routing, live, now);
+		vr_advance(routing, live, due, now);
 	else
 		vr_routing_set_next_deadline(routing,
-									 routing->next_wave_at == 0 ? live :
-									 Min(live, routing->next_wave_at));
+									 routing->next_wave_at == 0 ? due :
+									 Min(due, routing->next_wave_at));
 
 	if (routing->status == VR_EXPIRED)
 		work->expired++;

@@ -68,12 +68,12 @@ vr_award(VrRouting *routing, const VrEvent *win, const text *reason,
 
 /*
  * Opens the next wave that finds anybody; offers of earlier waves stay as they
- * are, and live is when the first of those that may still win ends (0: none
- * may).  Returns false, with nothing written, where there is nothing to wait for
- * any more.
+ * are.  live says whether one of those may still win, and due when the first of
+ * them ends that may (0: none).  Returns false, with nothing written, where there
+ * is nothing to wait for any more.
  */
 static bool
-open_next_wave(VrRouting *routing, TimestampTz live, TimestampTz now)
+open_next_wave(VrRouting *routing, bool live, TimestampTz due, TimestampTz now)
 {
 	List	   *candidates = NIL;
 
@@ -89,11 +89,11 @@ open_next_wave(VrRouting *routing, TimestampTz live, TimestampTz now)
 		if (candidates != NIL)
 			vr_wave_offer(routing, &plan, candidates, list_length(offered), now);
 	}
-	if (candidates == NIL && live == 0)
+	if (candidates == NIL && !live)
 		return false;
 
-	if (live != 0)
-		routing->next_deadline = Min(routing->next_deadline, live);
+	if (due != 0)
+		routing->next_deadline = Min(routing->next_deadline, due);
 	vr_routing_set_wave(routing, now);
 	return true;
 }
@@ -111,12 +111,12 @@ exhaust(VrRouting *routing, TimestampTz now)
 
 /*
  * Goes on with an open order where the next wave is due or nobody can win any
- * more: to the next wave, or to EXHAUSTED.  For live see open_next_wave.
+ * more: to the next wave, or to EXHAUSTED.  For live and due see open_next_wave.
  */
 void
-vr_advance(VrRouting *routing, TimestampTz live, TimestampTz now)
+vr_advance(VrRouting *routing, bool live, TimestampTz due, TimestampTz now)
 {
-	if (!open_next_wave(routing, live, now))
+	if (!open_next_wave(routing, live, due, now))
 		exhaust(routing, now);
 }
 
@@ -132,7 +132,7 @@ vr_advance_if_declined(VrRouting *routing, TimestampTz now)
 
 	/* An ACCEPT on record can still win, whatever the time. */
 	if (vr_responses_deadline(vr_responses_read(routing), NULL, DT_NOBEGIN) == 0)
-		vr_advance(routing, 0, now);
+		vr_advance(routing, false, 0, now);
 }
 
 /*

@@ -19,7 +19,8 @@
 extern bool vr_award(VrRouting *routing, const VrEvent *win, const text *reason,
 					 const ItemPointerData *vendor_tid,
 					 const VrResponse *response, TimestampTz now);
-extern void vr_advance(VrRouting *routing, TimestampTz live, TimestampTz now);
+extern void vr_advance(VrRouting *routing, bool live, TimestampTz due,
+					   TimestampTz now);
 extern void vr_advance_if_declined(VrRouting *routing, TimestampTz now);
 extern void vr_expire(VrRouting *routing, TimestampTz now);
 extern int	vr_withdraw(VrRouting *routing, const text *reason, TimestampTz now);

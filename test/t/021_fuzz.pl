@@ -37,10 +37,13 @@ my $postmaster = $node->safe_psql('postgres', "SELECT pg_backend_pid()") && slur
 # What is there to be fuzzed ---------------------------------------------------------------
 
 my $rounds = 0;
+my %states;
 
-# Vendors, rights and some more orders, whatever has become of those that were there.
+# Vendors, rights and some more orders, whatever has become of those that were there, which
+# is noted.
 sub reset_vendors
 {
+	$states{$_}++ foreach split /\n/, $node->safe_psql($database, 'SELECT DISTINCT status FROM vendor_routing.routings');
 	$node->safe_psql($database, <<"SQL");
 SELECT vr_detach_orders(), vr_detach_vendors();
 INSERT INTO vendor_routing.vendors (vendor_id, name, phone, is_verified, reliability_score, latitude, longitude, capacity)
@@ -490,8 +493,8 @@ is_sound('sqlsmith');
 
 reset_vendors();
 is($node->safe_psql($database, 'SELECT * FROM vr_check()'), '', 'every order and vendor is sound');
-note $node->safe_psql($database, "SELECT string_agg(status || ' ' || n, ', ') FROM (SELECT status, count(*) AS n FROM vendor_routing.routings GROUP BY 1) AS s");
-cmp_ok($node->safe_psql($database, 'SELECT count(DISTINCT status) FROM vendor_routing.routings'), '>=', 4, 'orders came into many states');
+note 'states: ', join ', ', map { "$_ $states{$_}" } sort keys %states;
+cmp_ok(scalar keys %states, '>=', 4, 'orders came into many states');
 
 $node->stop;
 done_testing();
