@@ -381,16 +381,38 @@ SELECT t.order_id || ' ' || v.vendor_id, t.status, coalesce(t.locked_vendor_id =
        (SELECT string_agg(c.round || '=' || c.reason, ',') FROM vendor_routing.cancellations AS c WHERE c.routing_id = t.routing_id AND c.vendor_id = v.vendor_id),
        (SELECT max(m.round) FROM vendor_routing.messages AS m WHERE m.routing_id = t.routing_id AND m.vendor_id = v.vendor_id
           AND m.kind <> 'CANCELLATION' AND (m.state = 'SENT' OR m.may_have_arrived)),
-       (SELECT max(r.round) FROM vendor_routing.responses AS r WHERE r.routing_id = t.routing_id AND r.vendor_id = v.vendor_id AND r.response IN ('ACCEPT', 'REJECT', 'ERROR')),
+       (SELECT max(r.round) FROM vendor_routing.responses AS r WHERE r.routing_id = t.routing_id AND r.vendor_id = v.vendor_id AND r.response IN ('ACCEPT', 'REJECT', 'ERROR')
+          AND NOT EXISTS (SELECT FROM vendor_routing.cancellations AS c WHERE c.routing_id = r.routing_id AND c.round = r.round AND c.vendor_id = r.vendor_id AND c.created_at < r.responded_at)),
+       (SELECT max(r.round) FROM vendor_routing.responses AS r WHERE r.routing_id = t.routing_id AND r.vendor_id = v.vendor_id AND r.response = 'ACCEPT'),
        (SELECT r.response FROM vendor_routing.responses AS r WHERE r.routing_id = t.routing_id AND r.vendor_id = v.vendor_id AND r.round = t.round)
   FROM vendor_routing.routings AS t, vendor_routing.vendors AS v
  WHERE t.order_id LIKE 'order-%'
 SQL
+
+# What is on record of an order and a vendor, in time's sequence.
+sub on_record
+{
+	my ($order, $vendor) = @_;
+
+	return ask(<<"SQL") . "\n";
+SELECT at, what FROM (
+  SELECT queued_at, format('message %s %s %s %s, attempts %s, due %s, sent %s, may have arrived %s', message_id, kind, round, state, attempts, due_at, sent_at, may_have_arrived)
+    FROM vendor_routing.messages WHERE routing_id = vr_routing_id('$order') AND vendor_id = '$vendor'
+  UNION ALL SELECT responded_at, format('answer %s in round %s, offered %s', response, round, offered_at)
+    FROM vendor_routing.responses WHERE routing_id = vr_routing_id('$order') AND vendor_id = '$vendor'
+  UNION ALL SELECT created_at, format('cancellation %s of round %s, sent %s', reason, round, sent_at)
+    FROM vendor_routing.cancellations WHERE routing_id = vr_routing_id('$order') AND vendor_id = '$vendor'
+  UNION ALL SELECT occurred_at, format('%s %s %s', event_type, vendor_id, payload)
+    FROM vendor_routing.events WHERE routing_id = vr_routing_id('$order') AND coalesce(vendor_id, '$vendor') = '$vendor') AS record (at, what)
+ORDER BY 1
+SQL
+}
+
 my %ends;
 @wrong = ();
 foreach my $key (sort keys %truth)
 {
-	my ($status, $winner, $round, $reasons, $told_round, $answered_round, $response) = @{ $truth{$key} };
+	my ($status, $winner, $round, $reasons, $told_round, $answered_round, $accepted_round, $response) = @{ $truth{$key} };
 	my %reason = map { split /=/ } split /,/, $reasons;
 	my @heard = @{ $heard{$key} // [] };
 	my $last = @heard ? "$heard[-1]{kind} $heard[-1]{round} $heard[-1]{reason}" : 'nothing';
@@ -405,6 +427,8 @@ foreach my $key (sort keys %truth)
 	# An order that is open: of an offer nobody knows to have arrived, or that was
 	# answered before it was told by this log, there is nothing to be told yet.
 	$should = $last if $should eq "OFFER $round -" && $status eq 'PENDING' && $last ne "OFFER $round -" && ($response // '') ne '';
+	# Who accepts too late what it was not told of has its answer, and may get the message as well.
+	$should = $last if $accepted_round ne '' && $accepted_round > ($known // 0) && $last eq "CANCELLATION $accepted_round " . ($reason{$accepted_round} // '');
 	push @wrong, "$key ($status, round $round) heard $last last, not $should" if $last ne $should;
 	push @wrong, "$key heard in the wrong sequence: " . join ', ', map { "$_->{kind} $_->{round}" } @heard
 	  if join(' ', map { sprintf '%d%d', $_->{round}, index('OWC', substr($_->{kind}, 0, 1)) } @heard) ne
@@ -416,7 +440,8 @@ foreach my $key (sort keys %truth)
 	}
 	$ends{ (split / /, $last)[0] . ($status eq 'PENDING' ? ' (open)' : '') }++;
 }
-is(join("\n", @wrong), '', "seed $seed: every vendor has heard the right thing last");
+is(join("\n", @wrong), '', "seed $seed: every vendor has heard the right thing last")
+  or diag map { on_record(split / /) } map { /^(\S+ \S+) / } @wrong;
 note join ', ', map { "$_: $ends{$_}" } sort keys %ends;
 cmp_ok($ends{$_} // 0, '>', 0, "some ended with $_") foreach qw(WIN CANCELLATION nothing);
 
