@@ -33,6 +33,19 @@ SELECT * FROM vr_broadcast_many('[{"order_id": "many-5", "retailer_id": "shop", 
 \set VERBOSITY default
 SELECT count(*) AS made_by_what_failed FROM vendor_routing.routings WHERE order_id IN ('many-5', 'many-6');
 BEGIN;
+-- Equal scores take turns, also with who is named in the same call.
+INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, products)
+VALUES ('mt1', 'T1', true, '{turns}'), ('mt2', 'T2', true, '{turns}'), ('mt3', 'T3', true, '{turns}');
+UPDATE vendor_routing.vendors SET is_active = (vendor_id LIKE 'mt_');
+SELECT sum(vendor_count)
+FROM vr_broadcast_many((
+	SELECT jsonb_agg(jsonb_build_object('order_id', id, 'retailer_id', 'shop', 'product', 'turns')
+		|| CASE WHEN n <= 2 THEN jsonb_build_object('vendors', ARRAY['mt' || n]) ELSE '{"max_vendors": 1}' END)
+	FROM (SELECT id, row_number() OVER (ORDER BY vr_routing_id(id)) AS n
+		FROM (SELECT 'turns-' || i AS id FROM generate_series(1, 6) AS i) AS o) AS o));
+SELECT vendor_id, count(*) FROM vendor_routing.responses WHERE vendor_id LIKE 'mt_' GROUP BY 1 ORDER BY 1;
+ROLLBACK;
+BEGIN;
 -- a thousand, and nothing that they have in common
 SELECT count(*), sum(vendor_count), bool_and(created)
 FROM vr_broadcast_many((SELECT jsonb_agg(jsonb_build_object('order_id', 'thousand-' || n, 'retailer_id', 'shop')) FROM generate_series(1, 1000) AS n));

@@ -34,6 +34,11 @@ SELECT recorded FROM vr_respond(vr_routing_id('w-2'), 'w1', 'REJECT');
 SELECT recorded FROM vr_respond(vr_routing_id('w-2'), 'w2', 'ERROR');
 SELECT status, order_status, wave, next_wave_at FROM vr_routing_status WHERE order_id = 'w-2';
 
+-- won before the next wave: there is none any more
+SELECT vendor_count FROM vr_broadcast('w-2a', 'retailer', 'waves', waves => '[{"vendors": 1, "wait": "1 hour"}, {"vendors": 1}]');
+SELECT accepted FROM vr_accept(vr_routing_id('w-2a'), 'w1');
+SELECT status, wave, next_wave_at FROM vr_routing_status WHERE order_id = 'w-2a';
+
 -- what a wave leaves to the setting is as it was when the order started
 SET vendor_routing.max_vendors = 1;
 SELECT vendor_count FROM vr_broadcast('w-2b', 'retailer', 'waves', waves => '[{}, {"min_score": 1}, {"vendor_ids": ["w6"]}]');

@@ -197,11 +197,13 @@ vr_arg_optional_amount(FunctionCallInfo fcinfo, int argno, const char *name)
 
 /*
  * The length of an interval, with months of 31 days: a bound must not depend on
- * today.
+ * today.  One with a negative part is negative: '1 month -30 days' is, in February.
  */
 double
 vr_interval_seconds(const Interval *interval)
 {
+	if (interval->month < 0 || interval->day < 0 || interval->time < 0)
+		return -1;
 	return (double) interval->time / USECS_PER_SEC +
 		((double) interval->month * 31 + interval->day) * SECS_PER_DAY;
 }

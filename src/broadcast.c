@@ -158,6 +158,7 @@ choose_named(VrRouting *routing, VrPlan *plan, ArrayType *vendors, TimestampTz n
 	VrQuestion	question = {
 		.order = &plan->order,
 		.blocked = vr_blocked_vendors(plan->order.retailer_id),
+		.turns = plan->turns,
 		.now = now
 	};
 	List	   *candidates = vr_vendors_named(vendors, &question);
@@ -173,8 +174,8 @@ choose_named(VrRouting *routing, VrPlan *plan, ArrayType *vendors, TimestampTz n
 }
 
 /*
- * Decides whom to invite to an order that has no routing: nobody, where nobody is
- * eligible and that is no error.  The caller holds the lock of the routing.
+ * Decides whom to invite to an order that is to be written.  Where nobody is eligible
+ * and that is no error, it is not, and its lock is given back.
  */
 static void
 choose(Start *start)
@@ -205,36 +206,31 @@ choose(Start *start)
 		vr_wave_choose(routing, plan, 1, NIL, start->now, &counts);
 	if (start->invited == NIL && !invitation->or_nobody)
 		vr_nobody_eligible(&plan->order, &counts);
+
+	start->to_write = (start->invited != NIL);
+	if (!start->to_write)
+		vr_unlock_routing(&routing->routing_id);
 }
 
 /*
  * Looks for the routing of an order.  Where there is none, and nobody is making one,
- * it is to be written, if somebody can be invited; its lock is held then.
+ * it is to be written, and its lock is held.
  */
 static void
-prepare(Start *start)
+find_or_lock(Start *start)
 {
 	const pg_uuid_t *routing_id = &start->routing.routing_id;
 	VrRouting	routing;
 
 	while (!vr_routing_find(routing_id, &routing))
 	{
-		bool		being_made;
-
 		(void) vr_order_require_offerable(&start->plan.order);
 		vr_lock_routing(routing_id);
-		being_made = vr_routing_exists(routing_id);
-		if (!being_made)
-		{
-			choose(start);
-			start->to_write = (start->invited != NIL);
-		}
+		start->to_write = !vr_routing_exists(routing_id);
 		if (start->to_write)
 			return;
-		vr_unlock_routing(routing_id);
-		if (!being_made)
-			return;
 		/* wait for whoever is making it, but without the lock */
+		vr_unlock_routing(routing_id);
 	}
 }
 
@@ -325,7 +321,16 @@ broadcast(Start *starts, int n, ErrorContextCallback *context)
 		CHECK_FOR_INTERRUPTS();
 		if (context != NULL)
 			context->arg = &starts[i].number;
-		prepare(&starts[i]);
+		find_or_lock(&starts[i]);
+	}
+	/* That may have waited, and offers run from now. */
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (context != NULL)
+			context->arg = &starts[i].number;
+		if (starts[i].to_write)
+			choose(&starts[i]);
 	}
 	if (context != NULL)
 		context->arg = NULL;
@@ -359,14 +364,11 @@ vr_broadcast_order(const VrOrder *order, const text *policy)
 	vr_spi_begin(&spi);
 	vr_lock_routing(&start.routing.routing_id);
 	choose(&start);
-	start.to_write = (start.invited != NIL);
 	if (start.to_write)
 	{
 		write_prepared(&start, 1);
 		finish(&start);
 	}
-	else
-		vr_unlock_routing(&start.routing.routing_id);
 	vr_spi_end(&spi);
 	if (start.created)
 		vr_order_follow(&start.routing);

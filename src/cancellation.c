@@ -49,22 +49,35 @@ add(Telling *telling, Datum vendor_id)
 	vr_rows_add(&telling->rows, "cancellations", columns, lengthof(columns));
 }
 
+#define INSERT_CANCELLATIONS \
+	"INSERT INTO vendor_routing.cancellations" \
+	" (routing_id, round, vendor_id, reason, created_at, sent_at, confirmed_at)" \
+	" SELECT routing_id, round, vendor_id, reason, created_at, sent_at, confirmed_at" \
+	" FROM " VR_ROWS
+
 /*
- * Tells those who were added.  Returns how many.
+ * Tells those who were added, none of whom has been told.  Returns how many.
  */
 static int
 tell(Telling *telling)
 {
-	static const VrStatement insert = {
-		"INSERT INTO vendor_routing.cancellations"
-		" (routing_id, round, vendor_id, reason, created_at, sent_at, confirmed_at)"
-		" SELECT routing_id, round, vendor_id, reason, created_at, sent_at, confirmed_at"
-		" FROM " VR_ROWS
-	};
+	static const VrStatement insert = {INSERT_CANCELLATIONS};
 	int			n = telling->rows.n;
 
 	vr_rows_insert_all(&telling->rows, &insert);
 	return n;
+}
+
+/*
+ * The same where some may have been told: a row that is being marked as sent can be
+ * missed by told_vendor_ids.
+ */
+static int
+tell_untold(Telling *telling)
+{
+	static const VrStatement insert = {INSERT_CANCELLATIONS " ON CONFLICT DO NOTHING"};
+
+	return (int) vr_rows_insert(&telling->rows, &insert);
 }
 
 static void
@@ -130,7 +143,7 @@ vr_cancellations_insert(const VrRouting *routing, bool was_open, const char *rea
 	};
 
 	vr_responses_visit(routing, add_invited, &telling);
-	return tell(&telling);
+	return was_open ? tell(&telling) : tell_untold(&telling);
 }
 
 /*
@@ -150,42 +163,30 @@ vr_cancellation_insert(const VrRouting *routing, const text *vendor_id,
 	(void) tell(&telling);
 }
 
-/* A vendor, and what there is to find out. */
-typedef struct LostOrder
-{
-	const text *vendor_id;
-	bool		found;
-} LostOrder;
-
-static void
-look_for_lost_order(TupleTableSlot *slot, void *arg)
-{
-	LostOrder  *lost = arg;
-	bool		isnull;
-	const text *vendor_id =
-		DatumGetTextPP(slot_getattr(slot, Anum_cancellation_vendor_id, &isnull));
-	const text *reason =
-		DatumGetTextPP(slot_getattr(slot, Anum_cancellation_reason, &isnull));
-
-	if (vr_text_eq(vendor_id, lost->vendor_id) &&
-		(vr_text_is(reason, VR_CANCELLED_RELEASED) ||
-		 vr_text_is(reason, VR_CANCELLED_NO_CONFIRM)))
-		lost->found = true;
-}
-
 /*
  * Has the vendor had this order in an earlier round, and lost it again?
  */
 bool
 vr_cancellation_lost_order(const VrRouting *routing, const text *vendor_id)
 {
-	NullableDatum key[] = {vr_param_ptr(&routing->routing_id)};
-	Relation	table = vr_open_table("cancellations");
-	LostOrder	lost = {.vendor_id = vendor_id};
+	static const VrStatement select = {
+		"SELECT"
+		" FROM vendor_routing.cancellations"
+		" WHERE routing_id = $1 AND (vendor_id = $2) IS TRUE"
+		" AND (reason IN ('" VR_CANCELLED_RELEASED "', '" VR_CANCELLED_NO_CONFIRM "')) IS TRUE",
+		2, {UUIDOID, TEXTOID}
+	};
+	NullableDatum params[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param_ptr(vendor_id)
+	};
+	bool		lost;
+	VrSpi		spi;
 
-	vr_newest_rows(table, lengthof(key), key, look_for_lost_order, &lost);
-	table_close(table, NoLock);
-	return lost.found;
+	vr_spi_begin(&spi);			/* who checks an identity has not begun */
+	lost = (vr_spi_read(&select, params) > 0);
+	vr_spi_end(&spi);
+	return lost;
 }
 
 /*

@@ -11,10 +11,23 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "portability/instr_time.h"
 #include "utils/builtins.h"
 
 #include "clock.h"
 #include "settings.h"
+
+/*
+ * Milliseconds since some moment, whatever is done to the clock: to wait by.
+ */
+int64
+vr_uptime(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64) INSTR_TIME_GET_MILLISEC(now);
+}
 
 /*
  * start + span, by the calendar, as the operator + has it.

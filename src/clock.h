@@ -19,6 +19,7 @@
  */
 #define vr_now() GetCurrentTimestamp()
 
+extern int64 vr_uptime(void);
 extern TimestampTz vr_add_interval(TimestampTz start, const Interval *span);
 extern TimestampTz vr_order_deadline(TimestampTz now, TimestampTz created_at);
 extern TimestampTz vr_offer_deadline(TimestampTz now, const Interval *ttl,

@@ -16,6 +16,7 @@
 
 #include "args.h"
 #include "cancellation.h"
+#include "clock.h"
 #include "due.h"
 #include "event.h"
 #include "transition.h"
@@ -52,13 +53,15 @@ compare_answers(const ListCell *a, const ListCell *b)
 
 /*
  * Gives the order to the first vendor who accepted in time by vr_respond, whose
- * time to change its mind is over, and who can take it.
+ * time to change its mind is over, and who can take it.  Who has the row of one vendor
+ * does not wait for that of another: somebody may do so the other way round.
  */
 static Award
 award_to_recorded_accept(VrRouting *routing, const List *responses,
 						 const Interval *ttl, bool wait, TimestampTz now)
 {
 	VrQuestion	question = {.retailer_id = routing->retailer_id, .now = now};
+	bool		in_vain = false;	/* we have the row of a vendor who cannot win */
 	List	   *accepts = NIL;
 	ListCell   *cell;
 
@@ -78,7 +81,7 @@ award_to_recorded_accept(VrRouting *routing, const List *responses,
 	{
 		const VrResponse *response = lfirst(cell);
 		VrEvent		win = {VR_EVENT_ACCEPTED, response->vendor_id, NULL};
-		VrVendorLock lock = {.wait = wait};
+		VrVendorLock lock = {.wait = wait && !in_vain};
 		VrGate		gate = vr_vendor_lock(response->vendor_id,
 										  VR_GATES_TO_ACCEPT, &question, &lock);
 
@@ -87,8 +90,9 @@ award_to_recorded_accept(VrRouting *routing, const List *responses,
 		if (gate == VR_GATE_NONE && !can_write(routing, wait))
 			return AWARD_BUSY;
 		if (gate == VR_GATE_NONE &&
-			vr_award(routing, &win, NULL, &lock.tid, response, now))
+			vr_award(routing, &win, NULL, &lock.tid, response, vr_now()))
 			return AWARD_DONE;
+		in_vain = in_vain || ItemPointerIsValid(&lock.tid);
 	}
 	return AWARD_NONE;
 }
@@ -152,6 +156,7 @@ do_due_pending(VrRouting *routing, const Interval *ttl, bool wait,
 	List	   *responses = vr_responses_read(routing);
 	int			wave = routing->wave;
 	List	   *silent;
+	TimestampTz written_at;
 	bool		live;
 	TimestampTz due;
 
@@ -169,16 +174,17 @@ do_due_pending(VrRouting *routing, const Interval *ttl, bool wait,
 	silent = due_and_silent(responses, ttl, now);
 	if ((!wait && !vr_responses_try_lock(silent)) || !can_write(routing, wait))
 		return false;
-	time_out(routing, silent, now);
+	written_at = vr_now();
+	time_out(routing, silent, written_at);
 	work->timed_out += list_length(silent);
 	live = (vr_responses_deadline(responses, ttl, now) != 0);
 	/* An ACCEPT that only ttl made due is tried again at its own time. */
 	due = vr_responses_deadline(responses, NULL, now);
 	if (now >= routing->expires_at)
-		vr_expire(routing, now);
+		vr_expire(routing, written_at);
 	else if (!live ||
 			 (routing->next_wave_at != 0 && now >= routing->next_wave_at))
-		vr_advance(routing, live, due, now);
+		vr_advance(routing, live, due, written_at);
 	else
 		vr_routing_set_next_deadline(routing,
 									 routing->next_wave_at == 0 ? due :
@@ -197,14 +203,14 @@ do_due_pending(VrRouting *routing, const Interval *ttl, bool wait,
  * Takes the order back from a winner who has not confirmed in time.
  */
 static bool
-release_unconfirmed(VrRouting *routing, bool wait, TimestampTz now, VrWork *work)
+release_unconfirmed(VrRouting *routing, bool wait, VrWork *work)
 {
 	VrVendorLock lock = {.wait = wait};
 
 	(void) vr_vendor_lock(routing->locked_vendor_id, 0, NULL, &lock);
 	if (lock.busy || !can_write(routing, wait))
 		return false;
-	(void) vr_take_back(routing, &lock.tid, VR_CANCELLED_NO_CONFIRM, NULL, now);
+	(void) vr_take_back(routing, &lock.tid, VR_CANCELLED_NO_CONFIRM, NULL);
 	work->released++;
 	return true;
 }
@@ -232,8 +238,9 @@ vr_is_over(const VrRouting *routing)
 }
 
 /*
- * Does what is due for an order, and counts it.  ttl, where it is not NULL,
- * shortens the offers.  Brings *routing up to date.
+ * Does what is due for an order at this time, and counts it.  ttl, where it is not
+ * NULL, shortens the offers.  What is written has the time of the writing: until then
+ * the row of a vendor may have been waited for.  Brings *routing up to date.
  *
  * Returns false where nothing could be done now because others have a row that it
  * takes, and we do not wait.
@@ -247,7 +254,7 @@ vr_do_due(VrRouting *routing, const Interval *ttl, bool wait, TimestampTz now,
 
 	if (routing->status == VR_LOCKED && !vr_is_over(routing) &&
 		now >= routing->confirm_by)
-		return release_unconfirmed(routing, wait, now, work);
+		return release_unconfirmed(routing, wait, work);
 
 	if (!can_write(routing, wait))
 		return false;

@@ -143,8 +143,15 @@ find_vendor(VendorScan *scan, const text *id)
 	ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, InvalidOid,
 						   scan->index->rd_indcollation[0], F_TEXTEQ,
 						   PointerGetDatum(id));
-	index_rescan(scan->scan, &key, 1, NULL, 0);
-	return next_vendor(scan);
+	for (int i = 0; i < VR_MAX_LOOKS; i++)
+	{
+		index_rescan(scan->scan, &key, 1, NULL, 0);
+		if (next_vendor(scan))
+			return true;
+		if (!vr_vendor_exists(id))
+			break;
+	}
+	return false;
 }
 
 static void
@@ -480,6 +487,8 @@ vr_vendors_named(ArrayType *vendor_ids, const VrQuestion *question)
 		candidates = lappend(candidates, new_candidate(scan.slot, i));
 	}
 	end_vendors(&scan);
+	if (question->turns != NULL)
+		take_turns(question->turns, candidates, question->now);
 	return candidates;
 }
 

@@ -251,7 +251,7 @@ start(Served *entry)
 					 errhint("You might need to increase max_worker_processes.")));
 	}
 	entry->warned = (entry->handle == NULL);
-	entry->start_at = vr_now() + RESTART_AFTER * USECS_PER_SEC;
+	entry->start_at = vr_uptime() + RESTART_AFTER * 1000L;
 	MemoryContextSwitchTo(caller);
 }
 
@@ -273,7 +273,7 @@ look_after(Served *entry)
 	if (!entry->wanted && entry->handle != NULL)
 		TerminateBackgroundWorker(entry->handle);
 	else if (entry->wanted && entry->handle == NULL &&
-			 vr_now() >= entry->start_at &&
+			 vr_uptime() >= entry->start_at &&
 			 vr_database_is_free(entry->args.database))
 		start(entry);
 }

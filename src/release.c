@@ -93,8 +93,7 @@ vr_release(PG_FUNCTION_ARGS)
 							   routing.releases, vr_max_releases),
 					 errhint("Complete it with the outcome FAILED, or cancel it.")));
 		(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);
-		invited = vr_take_back(&routing, &lock.tid, VR_CANCELLED_RELEASED,
-							   reason, vr_now());
+		invited = vr_take_back(&routing, &lock.tid, VR_CANCELLED_RELEASED, reason);
 	}
 	else if (!vr_cancellation_lost_order(&routing, vendor_id))
 		does_not_have(&routing, vendor_id);

@@ -19,7 +19,6 @@
 #include "utils/builtins.h"
 
 #include "args.h"
-#include "clock.h"
 #include "errors.h"
 #include "event.h"
 #include "json.h"
@@ -58,7 +57,7 @@ exclude_who_declined(const VrRouting *routing, VrPlan *plan)
 static List *
 retry(VrRouting *routing, bool exclude_declined, const Jsonb *waves)
 {
-	TimestampTz now = vr_now();
+	TimestampTz now = vr_routing_begin_round(routing);
 	VrPlan		plan;
 	VrGateCounts counts;
 	List	   *invited;

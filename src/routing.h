@@ -153,6 +153,7 @@ extern void vr_routing_set_next_deadline(VrRouting *routing,
 										 TimestampTz next_deadline);
 extern void vr_routings_forget_deadlines(const List *routings);
 extern void vr_routing_set_wave(VrRouting *routing, TimestampTz now);
+extern TimestampTz vr_routing_begin_round(const VrRouting *routing);
 extern void vr_routing_start_round(VrRouting *routing, const VrPlan *plan,
 								   TimestampTz now);
 extern void vr_routing_set_confirmed(VrRouting *routing, TimestampTz now);

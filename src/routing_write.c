@@ -53,14 +53,23 @@ update_routing(VrRouting *routing, const VrRowStatement *update,
 }
 
 /*
- * Lets senders see what has changed, before *routing is brought up to date.  One that
- * was open is in the outbox.
+ * Puts the routing in the outbox, before *routing is brought up to date.  One that was
+ * open is there.
+ */
+static void
+put_in_outbox(const VrRouting *routing)
+{
+	if (routing->status != VR_PENDING && routing->status != VR_EXHAUSTED)
+		vr_outbox_put_back(&routing->routing_id);
+}
+
+/*
+ * Lets senders see what has changed; as put_in_outbox.
  */
 static void
 tell(const VrRouting *routing)
 {
-	if (routing->status != VR_PENDING && routing->status != VR_EXHAUSTED)
-		vr_outbox_put_back(&routing->routing_id);
+	put_in_outbox(routing);
 	vr_wake_senders();
 }
 
@@ -141,7 +150,8 @@ vr_routing_lock_in(VrRouting *routing, const text *vendor_id, TimestampTz now)
 	static const VrRowStatement compare_and_set = VR_ROW_STATEMENT(
 		"UPDATE vendor_routing.routings"
 		" SET status = 'LOCKED', locked_vendor_id = $4, locked_at = $5,"
-		"     updated_at = $5, version = $6, confirm_by = $7, next_deadline = $8",
+		"     updated_at = $5, version = $6, confirm_by = $7, next_deadline = $8,"
+		"     next_wave_at = NULL",
 		"routing_id = $2 AND version = $3"
 		" AND status = $9 AND locked_vendor_id IS NULL",
 		9, UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID,
@@ -171,6 +181,7 @@ vr_routing_lock_in(VrRouting *routing, const text *vendor_id, TimestampTz now)
 	routing->locked_vendor_id = (text *) vendor_id;
 	routing->locked_at = now;
 	routing->confirm_by = confirm_by;
+	routing->next_wave_at = 0;
 	routing->next_deadline = next_deadline;
 	vr_wake_senders();			/* an open routing is in the outbox */
 	return true;
@@ -280,6 +291,18 @@ vr_routing_set_wave(VrRouting *routing, TimestampTz now)
 
 	update_routing(routing, &update, params);
 	vr_wake_senders();
+}
+
+/*
+ * The time at which a round begins that vr_routing_start_round is to write.  Waits
+ * first for a sender that is taking the routing out of the outbox, which is the last
+ * that a round waits for: offers made before that would be too short.
+ */
+TimestampTz
+vr_routing_begin_round(const VrRouting *routing)
+{
+	put_in_outbox(routing);
+	return vr_now();
 }
 
 /*

@@ -97,13 +97,6 @@ vr_set_score(PG_FUNCTION_ARGS)
 	Datum		score;
 	bool		isnull = false;
 
-	if (row.before != NULL && bms_is_member(Anum_vendor_score - FirstLowInvalidHeapAttributeNumber,
-								trigger->tg_updatedcols))
-		ereport(ERROR,
-				(errcode(ERRCODE_GENERATED_ALWAYS),
-				 errmsg("column \"score\" cannot be set"),
-				 errdetail("It follows from other columns.")));
-
 	for (int i = 0; i < lengthof(made_of); i++)
 	{
 		if (row.nulls[made_of[i] - 1])
@@ -116,6 +109,18 @@ vr_set_score(PG_FUNCTION_ARGS)
 											  DatumGetInt32(values[1]),
 											  values[2], values[3]),
 								Int32GetDatum(TupleDescAttr(tupdesc, column - 1)->atttypmod));
+
+	/* Logical replication sets every column, this one to what it is to be. */
+	if (row.before != NULL &&
+		bms_is_member(column - FirstLowInvalidHeapAttributeNumber,
+					  trigger->tg_updatedcols) &&
+		(row.nulls[column - 1] ||
+		 !DatumGetBool(DirectFunctionCall2(numeric_eq, row.values[column - 1], score))))
+		ereport(ERROR,
+				(errcode(ERRCODE_GENERATED_ALWAYS),
+				 errmsg("column \"score\" cannot be set"),
+				 errdetail("It follows from other columns.")));
+
 	return PointerGetDatum(heap_modify_tuple_by_cols(tuple, tupdesc, 1, &column,
 													 &score, &isnull));
 }

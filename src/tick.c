@@ -293,18 +293,22 @@ end_due(DueScan *due)
 }
 
 /*
- * Locks the tables that are written as the statements will, while there is nothing yet
- * that others could wait for.
+ * Locks the tables that are written and read as the statements will, while there is
+ * nothing yet that others could wait for.
  */
 static void
 lock_tables(void)
 {
-	static const char *const names[] = {
-		"routings", "responses", "cancellations", "events", "vendors", "outbox"
+	static const char *const written[] = {
+		"routings", "responses", "cancellations", "events", "vendors",
+		"vendor_events", "outbox"
 	};
+	static const char *const read[] = {"blocklist", "attachments", "order_edges"};
 
-	for (int i = 0; i < lengthof(names); i++)
-		table_close(vr_open_table_to_lock(names[i]), NoLock);
+	for (int i = 0; i < lengthof(written); i++)
+		table_close(vr_open_table_to_lock(written[i]), NoLock);
+	for (int i = 0; i < lengthof(read); i++)
+		table_close(vr_open_table(read[i]), NoLock);
 }
 
 /*

@@ -54,6 +54,8 @@ vr_award(VrRouting *routing, const VrEvent *win, const text *reason,
 
 	if (!vr_routing_lock_in(routing, win->vendor_id, now))
 		return false;
+	/* Before the event: who sees that, in a trigger, may take the order on. */
+	vr_vendor_count_orders(win->vendor_id, vendor_tid, 1);
 
 	if (response->answer == VR_NO_ANSWER &&
 		!vr_response_record(routing, win->vendor_id, response, VR_ACCEPT,
@@ -62,7 +64,6 @@ vr_award(VrRouting *routing, const VrEvent *win, const text *reason,
 	cancelled = vr_cancellations_insert(routing, true, VR_CANCELLED_OTHER_WON, now);
 	events[1].payload = vr_json({"cancelled_count", .number = cancelled});
 	vr_events_insert(routing, now, events, lengthof(events));
-	vr_vendor_count_orders(win->vendor_id, vendor_tid, 1);
 	return true;
 }
 
@@ -228,14 +229,16 @@ vr_start_round(VrRouting *routing, const VrPlan *plan, bool invite,
 /*
  * LOCKED to PENDING: takes the order back from the vendor that has it, whose
  * row is locked and at vendor_tid (or gone), and offers it to others.  why is
- * what the vendor is told.  Returns how many are invited.
+ * what the vendor is told.  Returns how many are invited.  The time is that after
+ * the last wait, which is in here.
  *
  * An order that has been given back too often is not offered again by itself.
  */
 int
 vr_take_back(VrRouting *routing, const ItemPointerData *vendor_tid,
-			 const char *why, const text *reason, TimestampTz now)
+			 const char *why, const text *reason)
 {
+	TimestampTz now = vr_routing_begin_round(routing);
 	text	   *vendor_id = routing->locked_vendor_id;
 	List	   *invited = NIL;
 	VrPlan		plan;

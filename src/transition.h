@@ -29,6 +29,6 @@ extern void vr_finish(VrRouting *routing, const text *outcome, Numeric rating,
 extern List *vr_start_round(VrRouting *routing, const VrPlan *plan, bool invite,
 							TimestampTz now, VrGateCounts *counts);
 extern int	vr_take_back(VrRouting *routing, const ItemPointerData *vendor_tid,
-						 const char *why, const text *reason, TimestampTz now);
+						 const char *why, const text *reason);
 
 #endif							/* VR_TRANSITION_H */

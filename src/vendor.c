@@ -30,8 +30,24 @@
 #include "spi.h"
 #include "vendor.h"
 
-/* How often a row is looked for that is there, and not where it was. */
-#define MAX_LOOKS 100
+/*
+ * Is the vendor in the registry?  Asked where its row was not seen: if it is there, it
+ * was being moved at that moment, so look again, VR_MAX_LOOKS times at most.  What the
+ * statement that calls us has deleted is never seen.
+ */
+bool
+vr_vendor_exists(const text *vendor_id)
+{
+	static const VrStatement select = {
+		"SELECT 1"
+		" FROM vendor_routing.vendors"
+		" WHERE vendor_id = $1",
+		1, {TEXTOID}
+	};
+	NullableDatum params[] = {vr_param_ptr(vendor_id)};
+
+	return vr_spi_read(&select, params) == 1;
+}
 
 /*
  * The newest version of a vendor's row, or NULL.  With wait, after whoever is
@@ -40,23 +56,13 @@
 static TupleTableSlot *
 newest_vendor(Relation vendors, const text *vendor_id, bool wait, bool *changing)
 {
-	static const VrStatement exists = {
-		"SELECT 1"
-		" FROM vendor_routing.vendors"
-		" WHERE vendor_id = $1",
-		1, {TEXTOID}
-	};
 	NullableDatum key[] = {vr_param_ptr(vendor_id)};
 	TupleTableSlot *slot = NULL;
 
-	/*
-	 * Not seen, and yet there: it was being moved, so look again.  Not for ever: what
-	 * the statement that calls us has deleted is never seen.
-	 */
-	for (int i = 0; i < MAX_LOOKS; i++)
+	for (int i = 0; i < VR_MAX_LOOKS; i++)
 	{
 		slot = vr_newest_row(vendors, lengthof(key), key, wait, changing);
-		if (slot != NULL || vr_spi_read(&exists, key) == 0)
+		if (slot != NULL || !vr_vendor_exists(vendor_id))
 			break;
 	}
 	return slot;

@@ -54,6 +54,10 @@ typedef struct VrVendorLock
 	ItemPointerData tid;		/* out: where the row is; invalid: not locked */
 } VrVendorLock;
 
+/* How often the row of a vendor is looked for that is there, and not where it was. */
+#define VR_MAX_LOOKS 100
+
+extern bool vr_vendor_exists(const text *vendor_id);
 extern VrGate vr_vendor_lock(const text *vendor_id, int gates,
 							 const VrQuestion *question, VrVendorLock *lock);
 pg_noreturn extern void vr_vendor_unknown(const text *vendor_id);

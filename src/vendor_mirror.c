@@ -176,7 +176,10 @@ vr_vendor_forget(const text *vendor_id)
 		1, {TEXTOID}
 	};
 	NullableDatum params[] = {vr_param_ptr(vendor_id)};
+	VrVendorLock lock = {.wait = true};
 
+	/* Nobody gives it an order between the question and what follows from it. */
+	(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);
 	(void) vr_spi_write(vr_vendor_in_use(vendor_id) ? &deactivate : &delete, params);
 }
 
@@ -188,7 +191,8 @@ vr_vendors_forget_all(void)
 {
 	static const VrStatement select = {
 		"SELECT vendor_id"
-		" FROM vendor_routing.vendors",
+		" FROM vendor_routing.vendors"
+		" ORDER BY vendor_id",
 		0, {0}
 	};
 	uint64		n = vr_spi_read(&select, NULL);

@@ -311,11 +311,12 @@ vr_wave_choose(VrRouting *routing, const VrPlan *plan, int first,
 												   routing->expires_at);
 	List	   *blocked = vr_blocked_vendors(plan->order.retailer_id);
 
+	check_waves(plan->waves);
 	routing->next_wave_at = 0;
 	routing->next_deadline = routing->expires_at;
 	for (int number = first; number <= count_waves(plan->waves); number++)
 	{
-		VrWave		wave = vr_wave_read(plan->waves, number);
+		VrWave		wave = parse_wave(element(plan->waves, number), number);
 		VrQuestion	question = {
 			.order = &plan->order,
 			.wave = &wave,

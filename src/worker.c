@@ -214,7 +214,7 @@ nap_after(const Pass *pass)
 static void
 nap(long milliseconds)
 {
-	TimestampTz end = vr_now() + milliseconds * INT64CONST(1000);
+	int64		end = vr_uptime() + milliseconds;
 	long		rest = milliseconds;
 
 	do
@@ -232,7 +232,7 @@ nap(long milliseconds)
 			ProcessConfigFile(PGC_SIGHUP);
 			return;
 		}
-		rest = TimestampDifferenceMilliseconds(vr_now(), end);
+		rest = (long) (end - vr_uptime());
 	} while (rest > 0);
 }
 

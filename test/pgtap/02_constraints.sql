@@ -12,7 +12,7 @@
 
 BEGIN;
 SET LOCAL lc_messages = 'C';		-- the messages name the constraint
-SELECT plan(377);
+SELECT plan(378);
 
 CREATE TEMP TABLE broken (conname name);
 
@@ -342,6 +342,12 @@ SELECT pg_temp.breaks($$
 SELECT throws_ok(
 	$$UPDATE vendor_routing.vendors SET score = 100$$, '428C9', NULL,
 	'a score of one''s own');
+SAVEPOINT before;
+SELECT lives_ok(
+	$$UPDATE vendor_routing.vendors
+	SET total_orders = 0, completed_orders = 0, average_rating = 5, reliability_score = 100, score = 60$$,
+	'the score that is to be, as logical replication sets it');
+ROLLBACK TO before;
 SELECT throws_ok(
 	$$UPDATE vendor_routing.vendors SET average_rating = 10$$, '22003', NULL,
 	'a rating that does not fit the type');

@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(45);
+SELECT plan(48);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -71,6 +71,18 @@ DROP TRIGGER move ON vendor_routing.events;
 DROP TRIGGER move ON vendor_routing.cancellations;
 DROP TRIGGER move ON vendor_routing.responses;
 DROP TRIGGER move ON vendor_routing.routings;
+
+-- Would catch: a load that is counted after the trigger has brought the order to its end.
+CREATE FUNCTION pg_temp.take_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.order_id = 'taken on 1' THEN PERFORM public.vr_complete(NEW.routing_id); ELSE PERFORM public.vr_cancel(NEW.routing_id); END IF;
+	RETURN NULL;
+END $$;
+SELECT vr_broadcast('taken on ' || n, 'r') FROM generate_series(1, 2) AS n \g /dev/null
+CREATE TRIGGER take_on AFTER INSERT ON vendor_routing.events FOR EACH ROW WHEN (NEW.event_type = 'VENDOR_ACCEPTED') EXECUTE FUNCTION pg_temp.take_on();
+SELECT is((SELECT reason FROM vr_accept(vr_routing_id('taken on ' || n), 'c')), 'LOCKED', 'a trigger takes the order on ' || n) FROM generate_series(1, 2) AS n;
+SELECT is_empty('SELECT * FROM vr_check()', 'a trigger takes the order on: everything is sound');
+DROP TRIGGER take_on ON vendor_routing.events;
 
 -- Tables that look different ----------------------------------------------------------------
 

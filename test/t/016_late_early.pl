@@ -3,8 +3,9 @@
 # with a clock that is stepped forward and back under the running server.
 #
 # Catches: an offer that ran out and is accepted, or one that has not and is not; a
-# deadline that is compared with the time before a wait; a tick that waits; something
-# decided that a clock set back brings to life again; an order that no tick settles.
+# deadline that is compared with the time before a wait, or that runs from there; a tick
+# that waits; something decided that a clock set back brings to life again; a worker that
+# sleeps until the clock is where it was; an order that no tick settles.
 #
 # LATE_SEED=n repeats the walk at the end, LATE_STEPS=n makes n steps.  The clock is that
 # of libfaketime.
@@ -45,7 +46,7 @@ sub clock_is
 	return;
 }
 
-my $node = new_node('late_early', conf => 'autovacuum = off');
+my $node = new_node('late_early', conf => "autovacuum = off\nshared_preload_libraries = 'vendor_routing'");
 
 # Where the library is, its own command knows.
 my $library;
@@ -247,12 +248,49 @@ sub out_of_time
 	return;
 }
 
+# What begins after the last wait has all of its time.  Would catch: offers, or a time to
+# confirm, that are over when their transaction is.
+sub in_time
+{
+	my ($level, $before, $holds, $call, $begun) = @_;
+	my ($order, $other) = split /\|/, $watcher->query_safe(
+		"SELECT string_agg(o, '|' ORDER BY vr_routing_id(o)) FROM unnest(ARRAY['order-@{[ ++$number ]}', 'order-@{[ ++$number ]}']) AS o");
+	my $of_order = sub { $_[0] =~ s/ID/vr_routing_id('$order')/gr =~ s/ORDER/$order/gr =~ s/OTHER/$other/gr };
+
+	clock_is(0);
+	$watcher->query_safe("SELECT FROM vr_broadcast('$order', 'retailer-1', ttl => '10 s', confirm_within => '10 s')") if $call !~ /ORDER/;
+	$watcher->query_safe("SELECT FROM vr_broadcast('$other', 'retailer-1', ttl => '900 s')");
+	$watcher->query_safe($of_order->($before)) if $before ne '';
+	$second->query_safe("SET default_transaction_isolation = '$level'");
+	$first->query_safe('BEGIN; ' . $of_order->($holds));
+	clock_is(11);
+	is(start_second($order, $of_order->($call)), 'waits', "$level: waits: $call");
+	clock_is(100);
+	$first->query_safe('COMMIT');
+	unlike(finish_second(), qr/^[0-9A-Z]{5}$/, "$level: and is no error");
+	clock_is(109);
+	is($watcher->query_safe($of_order->($begun)), 't', "$level: and is in time: $begun");
+	is($watcher->query_safe('SELECT * FROM vr_check()'), '', "$level: and all is sound");
+	$watcher->query_safe("SELECT FROM vr_cancel(vr_routing_id('$_'))") foreach $order, $other;
+	return;
+}
+
 my $lifetime = ask("SELECT extract(epoch FROM current_setting('vendor_routing.order_ttl')::interval)::integer");
 
 foreach my $level (@levels)
 {
 	out_of_time($level, q{SELECT reason FROM vr_accept(ID, 'vendor-1')}, 10);
 	out_of_time($level, q{SELECT reason FROM vr_assign(ID, 'vendor-1', 'kim')}, $lifetime);
+
+	my $row = q{UPDATE vendor_routing.vendors SET name = name WHERE vendor_id = 'vendor-1'};
+	my $accepted = q{SELECT accepted FROM vr_accept(ID, 'vendor-2')};
+
+	in_time($level, $calls{'accept 1'}, $row, q{SELECT status FROM vr_timeout(ID)}, $accepted);
+	in_time($level, $calls{respond}, $row, q{SELECT status FROM vr_timeout(ID)}, q{SELECT confirmed FROM vr_confirm(ID, 'vendor-1')});
+	in_time($level, $calls{'accept 1'}, q{SELECT count(*) FROM vr_claim_messages()}, q{SELECT status FROM vr_release(ID, 'vendor-1')}, $accepted);
+	in_time($level, '', q{SELECT FROM vr_accept(vr_routing_id('OTHER'), 'vendor-3')},
+		q{SELECT count(*) FROM vr_broadcast_many('[{"order_id": "OTHER", "retailer_id": "retailer-1"}, {"order_id": "ORDER", "retailer_id": "retailer-1", "ttl": "10 s"}]')},
+		$accepted);
 }
 $_->quit foreach $first, $second, $watcher;
 
@@ -409,7 +447,7 @@ CREATE TABLE shop_vendors (id text PRIMARY KEY, name text);
 INSERT INTO shop_vendors SELECT 'shop-' || n, 'n' FROM generate_series(1, 3000) AS n;
 CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS \$\$
 BEGIN
-	COPY (SELECT '$later') TO '$dir/clock';
+	COPY (SELECT '$later') TO PROGRAM 'cat >$dir/later && mv $dir/later $dir/clock';
 	RETURN NULL;
 END \$\$;
 CREATE TRIGGER take_long AFTER INSERT ON vendor_routing.vendors FOR EACH STATEMENT EXECUTE FUNCTION take_long();
@@ -436,5 +474,41 @@ foreach my $answer ('accept LOCKED', 'accept EXPIRED', 'accept ALREADY_LOCKED', 
 }
 
 $walker->quit;
+
+#-------------------------------------------------------------------------
+# The worker
+#-------------------------------------------------------------------------
+
+# It goes by the time that passes, whatever the clock says.  Up to 15 a worker is started
+# by a signal handler, and what that starts does not see the clock of libfaketime.
+sub poll
+{
+	my ($query, $what) = @_;
+
+	ok($node->poll_query_until('postgres', $query), $what);
+	return;
+}
+
+sub step_the_clock_of_a_worker
+{
+	my $worker = "FROM pg_stat_activity WHERE backend_type = 'vendor_routing worker'";
+	my $pid;
+
+	ask("ALTER SYSTEM SET vendor_routing.worker_databases = 'postgres'");
+	ask('SELECT pg_reload_conf()');
+	poll("SELECT EXISTS (SELECT $worker AND query = 'waiting for what is due next')", 'a worker is waiting');
+	clock_is($now - 86_400);
+	ask("SELECT FROM vr_broadcast('stepped', 'retailer-1', ttl => '1 s')");
+	clock_is($now + 2);
+	poll("SELECT status = 'EXHAUSTED' FROM vendor_routing.routings WHERE order_id = 'stepped'", 'set back by a day, it does what is due');
+	clock_is($now - 86_400);
+	$pid = ask("SELECT pid $worker");
+	ask("SELECT pg_terminate_backend($pid)");
+	poll("SELECT EXISTS (SELECT $worker AND pid <> $pid)", 'set back by another, it is started again');
+	return;
+}
+
+step_the_clock_of_a_worker() if ask("SELECT current_setting('server_version_num')::integer") >= 160000;
+
 $node->stop;
 done_testing();
