@@ -183,6 +183,16 @@ sub add
 	return;
 }
 
+# The id of a message (order|vendor|round|kind), or one that there is not.
+sub message_id
+{
+	my ($message) = @_;
+	my ($order) = split /\|/, $message;
+
+	return "coalesce((SELECT m.message_id FROM vendor_routing.messages AS m WHERE concat_ws('|', '$order', m.vendor_id, m.round, m.kind) = '$message'"
+	  . " AND m.routing_id = vr_routing_id('$order')), '00000000-0000-0000-0000-000000000000')";
+}
+
 # What is done with an order after it was broadcast.
 sub step_of_order
 {
@@ -192,9 +202,7 @@ sub step_of_order
 	my $vendor = 'vendor-' . (1 + int(rand($vendors)));
 	my $accepted = percent(70) ? $one->{accepted} // $vendor : $vendor;
 	my $message = join '|', $order, $vendor, one_of(1, 1, 1, 2), one_of('OFFER', 'OFFER', 'WIN', 'CANCELLATION');
-	my $message_id =
-	  "coalesce((SELECT m.message_id FROM vendor_routing.messages AS m WHERE concat_ws('|', '$order', m.vendor_id, m.round, m.kind) = '$message'"
-	  . " AND m.routing_id = $id), '00000000-0000-0000-0000-000000000000')";
+	my $message_id = message_id($message);
 	my $wheel = int(rand(100));
 
 	$one->{accepted} //= $vendor if $wheel < 17;
@@ -295,16 +303,28 @@ while ($begun < $orders || @open)
 
 # What chance may have left out.
 foreach my $step (
-	[ 'broadcast', "'ORDER', 'retailer-3', vendors => '{vendor-1,vendor-2}'" ],
+	[ 'broadcast', "'ORDER', 'retailer-3'" ],
+	[ 'cancel', 'ID' ],
+	[ 'send', 'ID' ])
+{
+	add([ $step->[0], 'order-00', $step->[1] =~ s/ORDER/order-00/r =~ s/ID/vr_routing_id('order-00')/r ]);
+}
+add([ 'broadcast', 'order-0', q{'order-0', 'retailer-3', vendors => '{vendor-1,vendor-2}'} ]);
+add([ 'claim', '', q{NULL, 10000, '1 hour'} ]);
+add([ 'failed', 'order-0|vendor-1|1|OFFER', message_id('order-0|vendor-1|1|OFFER') . q{, 'no route', true} ]);
+add([ 'sent', 'order-0|vendor-2|1|OFFER', message_id('order-0|vendor-2|1|OFFER') . q{, 'out-0'} ]);
+add([ 'receipt', 'order-0|vendor-2|1|OFFER', message_id('order-0|vendor-2|1|OFFER') . q{, 'DELIVERED'} ]);
+foreach my $step (
 	[ 'respond', "ID, 'vendor-2', 'REJECT'" ],
 	[ 'accept', "ID, 'vendor-1'" ],
 	[ 'confirm', "ID, 'vendor-1'" ],
 	[ 'release', "ID, 'vendor-1'" ],
 	[ 'timeout', "ID, '0'" ],
+	[ 'retry', 'ID, false' ],
 	[ 'assign', "ID, 'vendor-3', 'kim', true" ],
 	[ 'complete', "ID, 'DELIVERED', 4" ])
 {
-	add([ $step->[0], 'order-0', $step->[1] =~ s/ORDER/order-0/r =~ s/ID/vr_routing_id('order-0')/r ]);
+	add([ $step->[0], 'order-0', $step->[1] =~ s/ID/vr_routing_id('order-0')/r ]);
 }
 foreach my $verb (qw(pause resume))
 {
