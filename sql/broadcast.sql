@@ -50,3 +50,10 @@ SELECT invited -> 0 ->> 'vendor_id' AS turn FROM vr_broadcast('t-3', 'r', 'turns
 SELECT invited -> 0 ->> 'vendor_id' AS turn FROM vr_broadcast('t-4', 'r', 'turns', max_vendors => 1);
 UPDATE vendor_routing.vendors SET products = NULL WHERE vendor_id LIKE 'v%';
 UPDATE vendor_routing.vendors SET is_active = false WHERE vendor_id LIKE 't_';
+
+-- Who has left the registry since has no name.
+INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified) VALUES ('gone', 'Gone', true);
+SELECT created FROM vr_broadcast('b-gone', 'r', vendors => '{gone,v01}');
+SELECT status FROM vr_timeout(vr_routing_id('b-gone'), '0');
+DELETE FROM vendor_routing.vendors WHERE vendor_id = 'gone';
+SELECT vendor_count, created, jsonb_path_query_array(invited, '$[*].name') AS names FROM vr_broadcast('b-gone', 'r');
