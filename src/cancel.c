@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "order.h"
+#include "outbox.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
@@ -123,7 +124,11 @@ vr_send_cancellations(PG_FUNCTION_ARGS)
 							text_to_cstring(routing.order_id)),
 					 errdetail("Its status is %s.", vr_status_name(routing.status))));
 	}
-	vr_cancellations_insert(&routing, false, reason, vr_now());
+	if (vr_cancellations_insert(&routing, false, reason, vr_now()) > 0)
+	{
+		vr_outbox_put_back(routing_id);
+		vr_wake_senders();
+	}
 	count = vr_cancellations_count(&routing);
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);

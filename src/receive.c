@@ -12,8 +12,8 @@
  * there for the end of this transaction, and then gets this outcome.  After it come the
  * locks of vr_accept.
  *
- * Errors: 22023 and 22004 for arguments that no message has.  What a vendor writes is
- * never an error.
+ * Errors: 22023 and 22004 for arguments that no message has; 55000 for a message that
+ * this transaction is receiving already.  What a vendor writes is never an error.
  *
  * IDENTIFICATION
  *	  src/receive.c
@@ -248,26 +248,28 @@ static void
 read_reply_to(Inbound *inbound, const char *external_id)
 {
 	static const VrStatement select = {
-		"SELECT routing_id"
+		"SELECT DISTINCT routing_id"
 		" FROM vendor_routing.messages"
-		" WHERE external_id = $1 AND vendor_id = $2",
+		" WHERE external_id = $1 AND vendor_id = $2"
+		" LIMIT 2",				/* more than one is not clear */
 		2, {TEXTOID, TEXTOID}
 	};
 	NullableDatum params[] = {
 		vr_param_ptr(cstring_to_text(external_id)),
 		vr_param_ptr(inbound->vendor_id)
 	};
+	int			n = (int) vr_spi_read(&select, params);
+	pg_uuid_t	routing_ids[2];
 	VrRouting	routing;
-	pg_uuid_t	routing_id;
 
-	if (vr_spi_read(&select, params) == 0)
+	inbound->to_something = (n == 0);
+	for (int i = 0; i < n; i++)
+		routing_ids[i] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
+	for (int i = 0; i < n; i++)
 	{
-		inbound->to_something = true;
-		return;
+		if (vr_routing_find(&routing_ids[i], &routing))
+			point_to(inbound, &routing);
 	}
-	routing_id = *DatumGetUUIDP(vr_spi_value(0, 1).value);
-	if (vr_routing_find(&routing_id, &routing))
-		point_to(inbound, &routing);
 }
 
 /*
@@ -458,6 +460,13 @@ read_first(Inbound *inbound)
 
 	if (vr_spi_read(&select, params) != 1)
 		vr_spi_not_written();	/* LCOV_EXCL_LINE: it is kept for ever */
+	if (vr_spi_value(0, 3).isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("message \"%s\" of source \"%s\" is being received",
+						text_to_cstring(inbound->message_id),
+						text_to_cstring(inbound->source)),
+				 errhint("A trigger must not receive the message that it is called for.")));
 	inbound->vendor_id = vr_spi_text(0, 1);
 	routing_id = vr_spi_value(0, 2);
 	inbound->has_routing = !routing_id.isnull;

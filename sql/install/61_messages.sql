@@ -21,35 +21,40 @@ COMMENT ON FUNCTION @extschema@.vr_claim_messages(text, integer, interval) IS
 	'Hands messages that are due to a sender, for the time of the lease';
 REVOKE ALL ON FUNCTION @extschema@.vr_claim_messages(text, integer, interval) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.vr_message_sent(message_id uuid, external_id text DEFAULT NULL)
+CREATE FUNCTION @extschema@.vr_message_sent(
+	message_id uuid,
+	external_id text DEFAULT NULL,
+	attempt integer DEFAULT NULL)
 RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'vr_message_sent';
-COMMENT ON FUNCTION @extschema@.vr_message_sent(uuid, text) IS
+COMMENT ON FUNCTION @extschema@.vr_message_sent(uuid, text, integer) IS
 	'Records that a message went out; false where that was known';
-REVOKE ALL ON FUNCTION @extschema@.vr_message_sent(uuid, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.vr_message_sent(uuid, text, integer) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.vr_message_failed(
 	message_id uuid,
 	error text,
-	may_have_arrived boolean DEFAULT false)
+	may_have_arrived boolean DEFAULT false,
+	attempt integer DEFAULT NULL)
 RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'vr_message_failed';
-COMMENT ON FUNCTION @extschema@.vr_message_failed(uuid, text, boolean) IS
+COMMENT ON FUNCTION @extschema@.vr_message_failed(uuid, text, boolean, integer) IS
 	'Records that a message did not go out: it is tried again later, or given up';
-REVOKE ALL ON FUNCTION @extschema@.vr_message_failed(uuid, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.vr_message_failed(uuid, text, boolean, integer) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.vr_confirm_delivery(
 	message_id uuid,
 	status text,
-	at timestamptz DEFAULT NULL)
+	at timestamptz DEFAULT NULL,
+	external_id text DEFAULT NULL)
 RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'vr_confirm_delivery';
-COMMENT ON FUNCTION @extschema@.vr_confirm_delivery(uuid, text, timestamptz) IS
+COMMENT ON FUNCTION @extschema@.vr_confirm_delivery(uuid, text, timestamptz, text) IS
 	'Records a receipt: DELIVERED, READ or FAILED; false where nothing is new';
-REVOKE ALL ON FUNCTION @extschema@.vr_confirm_delivery(uuid, text, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.vr_confirm_delivery(uuid, text, timestamptz, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.vr_receive_message(
 	source text,

@@ -11,7 +11,7 @@
 -- table without a comment is found without this file being told of it.
 
 BEGIN;
-SELECT plan(448);
+SELECT plan(450);
 
 -- The members of the extension, and of which kind.
 CREATE TEMP VIEW member AS
@@ -221,6 +221,7 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('messages', 'read_at', 'timestamp with time zone', true, NULL),
 	('messages', 'external_id', 'text', true, NULL),
 	('messages', 'error', 'text', true, NULL),
+	('messages', 'failed_attempt', 'integer', true, NULL),
 	('inbound_messages', 'source', 'text', false, NULL),
 	('inbound_messages', 'message_id', 'text', false, NULL),
 	('inbound_messages', 'sender', 'text', false, NULL),
@@ -520,9 +521,9 @@ SELECT set_eq(
 		(false, 'vr_grant_auditor', 'role regrole', 'void'),
 		(false, 'vr_revoke_auditor', 'role regrole', 'void'),
 		(false, 'vr_claim_messages', 'INOUT channel text, max integer, lease interval, OUT message_id uuid, OUT kind text, OUT routing_id uuid, OUT order_id text, OUT round integer, OUT vendor_id text, OUT vendor_name text, OUT phone text, OUT attempt integer, OUT leased_until timestamp with time zone, OUT body text, OUT payload jsonb', 'SETOF record'),
-		(false, 'vr_message_sent', 'message_id uuid, external_id text', 'boolean'),
-		(false, 'vr_message_failed', 'message_id uuid, error text, may_have_arrived boolean', 'text'),
-		(false, 'vr_confirm_delivery', 'message_id uuid, status text, at timestamp with time zone', 'boolean'),
+		(false, 'vr_message_sent', 'message_id uuid, external_id text, attempt integer', 'boolean'),
+		(false, 'vr_message_failed', 'message_id uuid, error text, may_have_arrived boolean, attempt integer', 'text'),
+		(false, 'vr_confirm_delivery', 'message_id uuid, status text, at timestamp with time zone, external_id text', 'boolean'),
 		(false, 'vr_receive_message', 'source text, message_id text, sender text, text text, context jsonb, OUT outcome text, OUT reply text, OUT vendor_id text, OUT routing_id uuid, OUT duplicate boolean', 'record'),
 		(true, 'guard_routings', '', 'trigger'),
 		(true, 'guard_vendors', '', 'trigger'),
@@ -547,9 +548,9 @@ SELECT set_eq(
 		('vr_set_policy', 'policy text, waves jsonb, offer_ttl interval DEFAULT NULL::interval, confirm_within interval DEFAULT NULL::interval'),
 		('vr_claim_messages', 'INOUT channel text DEFAULT NULL::text, max integer DEFAULT 100, lease interval DEFAULT ''00:01:00''::interval, OUT message_id uuid, OUT kind text, OUT routing_id uuid, OUT order_id text, OUT round integer, OUT vendor_id text, OUT vendor_name text, OUT phone text, OUT attempt integer, OUT leased_until timestamp with time zone, OUT body text, OUT payload jsonb'),
 		('vr_grant_vendor', 'role regrole, vendor_id text DEFAULT NULL::text'),
-		('vr_message_sent', 'message_id uuid, external_id text DEFAULT NULL::text'),
-		('vr_message_failed', 'message_id uuid, error text, may_have_arrived boolean DEFAULT false'),
-		('vr_confirm_delivery', 'message_id uuid, status text, at timestamp with time zone DEFAULT NULL::timestamp with time zone'),
+		('vr_message_sent', 'message_id uuid, external_id text DEFAULT NULL::text, attempt integer DEFAULT NULL::integer'),
+		('vr_message_failed', 'message_id uuid, error text, may_have_arrived boolean DEFAULT false, attempt integer DEFAULT NULL::integer'),
+		('vr_confirm_delivery', 'message_id uuid, status text, at timestamp with time zone DEFAULT NULL::timestamp with time zone, external_id text DEFAULT NULL::text'),
 		('vr_receive_message', 'source text, message_id text, sender text, text text, context jsonb DEFAULT NULL::jsonb, OUT outcome text, OUT reply text, OUT vendor_id text, OUT routing_id uuid, OUT duplicate boolean'),
 		('vr_check', 'repair boolean DEFAULT false, OUT violation text, OUT order_id text, OUT vendor_id text, OUT detail text, OUT repaired boolean')$$,
 	'what may be left out, and what it is then');

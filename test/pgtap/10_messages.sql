@@ -12,7 +12,7 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
 SET LOCAL vendor_routing.max_releases = 100;
-SELECT plan(557);
+SELECT plan(598);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE.
@@ -138,6 +138,9 @@ FROM (VALUES
 	('vr_confirm_delivery(gen_random_uuid(), NULL)', '22004'),
 	('vr_confirm_delivery(gen_random_uuid(), ''read'')', '22023'),
 	('vr_confirm_delivery(gen_random_uuid(), ''READ'', ''infinity'')', '22023'),
+	('vr_confirm_delivery(gen_random_uuid(), ''READ'', NULL, '''')', '22023'),
+	('vr_message_sent(gen_random_uuid(), NULL, 0)', '22023'), ('vr_message_sent(gen_random_uuid(), NULL, 1)', 'VR006'),
+	('vr_message_failed(gen_random_uuid(), NULL, false, 0)', '22023'), ('vr_message_failed(gen_random_uuid(), NULL, false, 1)', 'VR006'),
 	('vr_confirm_delivery(gen_random_uuid(), ''READ'', ''-infinity'')', '22023'),
 	('vr_message_sent(gen_random_uuid(), '''')', '22023'),
 	('vr_message_sent(gen_random_uuid(), repeat(''x'', 256))', '22023')
@@ -466,7 +469,7 @@ SELECT is(pg_temp.would(ARRAY['UPDATE vendor_routing.messages SET ' || becomes |
 	expected, before || ': ' || call)
 FROM (VALUES
 	('QUEUED', $$state = 'QUEUED'$$, '{true SENT /,RETRY QUEUED /,RETRY QUEUED / perhaps,true SENT delivered /,true SENT delivered read /,false QUEUED /}'::text[]),
-	('LEASED', $$state = 'LEASED'$$, '{true SENT /,RETRY QUEUED /,RETRY QUEUED / perhaps,true SENT delivered /,true SENT delivered read /,false LEASED /}'),
+	('LEASED', $$state = 'LEASED'$$, '{true SENT /,RETRY QUEUED /,RETRY QUEUED / perhaps,true SENT delivered /,true SENT delivered read /,true QUEUED /}'),
 	('SENT', $$state = 'SENT', sent_at = now()$$, '{false SENT /,SENT SENT /,SENT SENT /,true SENT delivered /,true SENT delivered read /,true QUEUED /}'),
 	('delivered', $$state = 'SENT', sent_at = now(), delivered_at = now()$$, '{false SENT delivered /,SENT SENT delivered /,SENT SENT delivered /,false SENT delivered /,true SENT delivered read /,false SENT delivered /}'),
 	('read', $$state = 'SENT', sent_at = now(), delivered_at = now(), read_at = now()$$, '{false SENT delivered read /,SENT SENT delivered read /,SENT SENT delivered read /,false SENT delivered read /,false SENT delivered read /,false SENT delivered read /}'),
@@ -487,6 +490,81 @@ WHERE kind = 'CANCELLATION' AND routing_id = vr_routing_id('s-1');
 SELECT is((SELECT string_agg(vr_message_sent(pg_temp.id('s-1', 'v1', 'CANCELLATION'), x)::text, ' ') FROM unnest('{first,NULL,second,NULL}'::text[]) AS x),
 	'false false false false', 'said again');
 SELECT is((SELECT external_id FROM vendor_routing.messages WHERE kind = 'CANCELLATION'), 'second', 'the last external id is kept');
+
+-- Attempts ------------------------------------------------------------------------------------------
+
+-- Would catch: a receipt that is faster than the sender and forgotten, so that what did not arrive counts
+-- as sent; a report of an attempt that is over, by which one that is on its way is not watched any more.
+CREATE FUNCTION pg_temp.reports(calls text[])
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	id uuid := pg_temp.id('n-1', 'v1');
+	call text;
+	answer text;
+	answers text[];
+BEGIN
+	FOREACH call IN ARRAY calls LOOP
+		PERFORM pg_temp.wait();
+		EXECUTE 'SELECT ' || replace(replace(call, 'claim', 'pg_temp.claim_of(''v1'')'), '(id', format('(%L', id)) INTO answer;
+		answers := answers || answer;
+	END LOOP;
+	RETURN (SELECT concat_ws(' ', array_to_string(answers, ' ') || ':', state, attempts, external_id, CASE WHEN may_have_arrived THEN 'perhaps' END)
+		FROM vendor_routing.messages WHERE message_id = id);
+END $$;
+SELECT pg_temp.fresh();
+SELECT FROM vr_broadcast('n-1', 'shop', vendors => '{v1}');
+SELECT pg_temp.claim('PIGEON') \g /dev/null
+SELECT is(pg_temp.would('{}', format('SELECT pg_temp.reports(%L)', calls)), expected, 'reports: ' || array_to_string(calls, ', '))
+FROM (VALUES
+	('{claim,"vr_confirm_delivery(id, ''FAILED'')","vr_message_sent(id, ''x1'', 1)"}'::text[], 'OFFER true false: QUEUED 1 x1'),
+	('{claim,"vr_confirm_delivery(id, ''FAILED'')",vr_message_sent(id)}', 'OFFER true false: QUEUED 1'),
+	('{claim,"vr_confirm_delivery(id, ''FAILED'')",claim,"vr_message_sent(id, ''x1'', 1)"}', 'OFFER true OFFER false: LEASED 2 x1'),
+	('{claim,"vr_confirm_delivery(id, ''FAILED'')",claim,"vr_message_sent(id, ''x1'', 1)","vr_message_sent(id, ''x2'', 2)"}', 'OFFER true OFFER false true: SENT 2 x2'),
+	('{claim,"vr_message_sent(id, ''x1'', 1)","vr_confirm_delivery(id, ''FAILED'', NULL, ''x1'')","vr_message_sent(id, ''x1'', 1)"}', 'OFFER true true false: QUEUED 1 x1'),
+	('{claim,"vr_message_sent(id, ''x1'', 1)","vr_confirm_delivery(id, ''FAILED'', NULL, ''x1'')",claim,"vr_message_sent(id, ''x1'', 1)"}', 'OFFER true true OFFER false: LEASED 2 x1'),
+	('{claim,"vr_message_sent(id, ''x1'', 1)","vr_confirm_delivery(id, ''FAILED'', NULL, ''x1'')",claim,"vr_confirm_delivery(id, ''FAILED'', NULL, ''x1'')"}', 'OFFER true true OFFER false: LEASED 2 x1'),
+	('{claim,"vr_message_sent(id, ''x1'', 1)","vr_confirm_delivery(id, ''FAILED'', NULL, ''x1'')",claim,"vr_message_sent(id, ''x2'', 2)","vr_confirm_delivery(id, ''FAILED'', NULL, ''x1'')"}', 'OFFER true true OFFER true false: SENT 2 x2'),
+	('{claim,"vr_message_sent(id, ''x1'', 1)","vr_confirm_delivery(id, ''FAILED'', NULL, ''x1'')",claim,"vr_message_sent(id, ''x2'', 2)","vr_confirm_delivery(id, ''FAILED'', NULL, ''x2'')"}', 'OFFER true true OFFER true true: QUEUED 2 x2'),
+	('{claim,"vr_message_sent(id, ''x1'', 1)","vr_confirm_delivery(id, ''FAILED'', NULL, ''x1'')",claim,"vr_confirm_delivery(id, ''FAILED'', NULL, ''x2'')","vr_message_sent(id, ''x2'', 2)"}', 'OFFER true true OFFER true false: QUEUED 2 x2'),
+	('{claim,"vr_message_sent(id, ''x'')",vr_confirm_delivery(id\, ''FAILED''),claim,"vr_message_sent(id, ''x'')"}', 'OFFER true true OFFER true: SENT 2 x'),
+	('{claim,"vr_confirm_delivery(id, ''FAILED'')","vr_confirm_delivery(id, ''FAILED'')","vr_confirm_delivery(id, ''DELIVERED'')"}', 'OFFER true false true: SENT 1'),
+	('{claim,"vr_message_failed(id, ''x'', false, 1)","vr_message_failed(id, ''x'', false, 1)"}', 'OFFER RETRY RETRY: QUEUED 1'),
+	('{claim,claim,"vr_message_failed(id, ''late'', false, 1)"}', 'OFFER OFFER LEASED: LEASED 2 perhaps'),
+	('{claim,"vr_message_failed(id, ''x'')",claim,"vr_message_failed(id, ''late'', false, 1)"}', 'OFFER RETRY OFFER LEASED: LEASED 2'),
+	('{claim,"vr_message_failed(id, ''x'')",claim,"vr_message_failed(id, ''late'', true, 1)"}', 'OFFER RETRY OFFER LEASED: LEASED 2 perhaps'),
+	('{claim,claim,"vr_message_failed(id, ''x'', false, 2)"}', 'OFFER OFFER RETRY: QUEUED 2 perhaps'),
+	('{claim,claim,claim,claim,claim,claim,claim,claim,"vr_confirm_delivery(id, ''FAILED'')","vr_message_sent(id, ''x8'', 8)"}', 'OFFER OFFER OFFER OFFER OFFER OFFER OFFER OFFER true false: DEAD 8 x8 perhaps')
+) AS t (calls, expected);
+
+-- Would catch: an offer or a win that reaches a vendor last, when all is over, since it was late.
+SELECT is(pg_temp.would(ARRAY['SELECT pg_temp.claim()', 'SELECT vr_cancel(vr_routing_id(''n-1''))', 'SELECT pg_temp.wait()', 'SELECT pg_temp.claim()', 'SELECT pg_temp.send()'] || late,
+	'SELECT pg_temp.claim_of(''v1'') || ''; '' || pg_temp.messages(''n-1'') || '' '' || CASE WHEN sent_at IS NULL THEN ''not sent'' ELSE ''sent'' END
+	 FROM vendor_routing.cancellations WHERE routing_id = vr_routing_id(''n-1'')'), expected, 'late, after the end was told: ' || late::text)
+FROM (VALUES
+	('{}'::text[], 'nothing; v1 OFFER DROPPED, v1 CANCELLATION SENT sent'),
+	('{SELECT vr_message_sent(pg_temp.id(''n-1''\, ''v1''))}', 'CANCELLATION ORDER_CANCELLED; v1 OFFER SENT, v1 CANCELLATION LEASED not sent'),
+	('{SELECT vr_message_sent(pg_temp.id(''n-1''\, ''v1'')),SELECT pg_temp.claim(),SELECT pg_temp.send(),SELECT vr_message_sent(pg_temp.id(''n-1''\, ''v1''))}',
+		'nothing; v1 OFFER SENT, v1 CANCELLATION SENT sent'),
+	('{SELECT vr_confirm_delivery(pg_temp.id(''n-1''\, ''v1'')\, ''READ'')}', 'nothing; v1 OFFER SENT, v1 CANCELLATION SENT sent')
+) AS t (late, expected);
+
+-- Would catch: what is void, and its next attempt far away, that keeps back the offer of the next round.
+SELECT is(pg_temp.would(ARRAY['SELECT pg_temp.claim()', 'SELECT vr_timeout(vr_routing_id(''n-1''), ''0'')', 'SELECT vr_retry(vr_routing_id(''n-1''), true)', 'SELECT pg_temp.claim(''PIGEON'')',
+	'SELECT vr_message_failed(pg_temp.id(''n-1'', ''v1''), ''x'') WHERE false', 'SELECT vr_message_failed(message_id, ''x'') FROM vendor_routing.messages WHERE state = ''LEASED'''],
+	'SELECT string_agg(concat_ws('' '', kind, round), '', '') FROM vr_claim_messages()'), 'OFFER 2', 'a failed offer of the round before does not hold up that of this one');
+
+-- Would catch: a vendor that hears nothing any more, since its old channel has no sender.
+SELECT FROM vr_broadcast('n-2', 'shop', vendors => '{v3,v2}');
+SELECT is(pg_temp.would(ARRAY['SELECT pg_temp.claim(''PIGEON'')', before, 'UPDATE vendor_routing.vendors SET phone = ''+491700000003'' WHERE vendor_id = ''v3''', ends] || meanwhile,
+	'SELECT string_agg(kind, '', '') FROM vr_claim_messages(''WHATSAPP'') WHERE vendor_id = ''v3'''), expected, 'from one channel to another: ' || concat_ws(', ', before, ends, meanwhile::text))
+FROM (VALUES
+	('SELECT', 'SELECT vr_accept(vr_routing_id(''n-2''), ''v3'')', '{}'::text[], 'WIN'),
+	('SELECT pg_temp.claim(''APP'')', 'SELECT vr_accept(vr_routing_id(''n-2''), ''v3'')', '{}', NULL),
+	('SELECT pg_temp.claim(''APP'')', 'SELECT vr_accept(vr_routing_id(''n-2''), ''v3'')', '{SELECT pg_temp.wait()}', 'WIN'),
+	('SELECT', 'SELECT vr_accept(vr_routing_id(''n-2''), ''v2'')', '{}', NULL),
+	('SELECT pg_temp.claim(''APP'')', 'SELECT vr_accept(vr_routing_id(''n-2''), ''v2'')', '{}', NULL),
+	('SELECT pg_temp.claim(''APP'')', 'SELECT vr_accept(vr_routing_id(''n-2''), ''v2'')', '{SELECT pg_temp.wait()}', 'CANCELLATION')
+) AS t (before, ends, meanwhile, expected);
 
 -- The queue and the outbox ------------------------------------------------------------------------
 
@@ -510,6 +588,12 @@ RETURNS text LANGUAGE sql AS $$
 	SELECT CASE WHEN o.routing_id IS NULL THEN 'out' WHEN o.version = t.version THEN 'seen' ELSE 'new' END
 	FROM vendor_routing.routings AS t LEFT JOIN vendor_routing.outbox AS o USING (routing_id) WHERE t.order_id = of_order
 $$;
+CREATE FUNCTION pg_temp.forget_cancellations(of_order text)
+RETURNS void LANGUAGE sql AS $$
+	ALTER TABLE vendor_routing.cancellations DISABLE TRIGGER guard_delete;
+	DELETE FROM vendor_routing.cancellations WHERE routing_id = vr_routing_id(of_order);
+	ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER guard_delete;
+$$;
 CREATE TEMP TABLE steps (n serial, step text, before text, after text);
 INSERT INTO steps (step, before, after) VALUES
 	('vr_broadcast(''x-1'', ''shop'', vendors => ''{v1,v2}'')', 'new', 'seen'),
@@ -521,6 +605,9 @@ INSERT INTO steps (step, before, after) VALUES
 	('vr_timeout(vr_routing_id(''x-1''), ''0'')', 'new', 'seen'),
 	('vr_retry(vr_routing_id(''x-1''))', 'new', 'seen'),
 	('vr_assign(vr_routing_id(''x-1''), ''v3'', ''kim'')', 'new', 'out'),
+	('vr_send_cancellations(vr_routing_id(''x-1''))', 'out', 'out'),
+	('pg_temp.forget_cancellations(''x-1'')', 'out', 'out'),
+	('vr_send_cancellations(vr_routing_id(''x-1''))', 'new', 'out'),
 	('vr_complete(vr_routing_id(''x-1''))', 'out', 'out'),
 	('vr_broadcast(''x-1'', ''shop'')', 'out', 'out'),
 	('vr_broadcast(''x-2'', ''shop'', waves => ''[{"vendor_ids": ["v1"]}, {"vendor_ids": ["v2"]}]'')', 'new', 'seen'),
@@ -563,8 +650,8 @@ SELECT pg_temp.fresh();
 SELECT FROM vr_broadcast('p-1', 'shop', vendors => '{v1}');
 CREATE ROLE regress_vr_sender;
 CREATE ROLE regress_vr_nobody;
-GRANT EXECUTE ON FUNCTION vr_claim_messages(text, integer, interval), vr_message_sent(uuid, text), vr_message_failed(uuid, text, boolean),
-	vr_confirm_delivery(uuid, text, timestamptz), vr_receive_message(text, text, text, text, jsonb) TO regress_vr_sender;
+GRANT EXECUTE ON FUNCTION vr_claim_messages(text, integer, interval), vr_message_sent(uuid, text, integer), vr_message_failed(uuid, text, boolean, integer),
+	vr_confirm_delivery(uuid, text, timestamptz, text), vr_receive_message(text, text, text, text, jsonb) TO regress_vr_sender;
 GRANT SELECT ON vr_message_queue TO regress_vr_sender;
 CREATE TEMP TABLE calls (n serial, call text, expected text);
 INSERT INTO calls (call, expected) VALUES
@@ -697,6 +784,11 @@ FROM (VALUES
 SELECT is(pg_temp.tries_saying('accept', jsonb_build_object('reply_to', repeat('x', 100000))), 'AMBIGUOUS', 'a reply to something absurdly long');
 SELECT is(pg_temp.tries_saying('x', jsonb_build_object('payload', 'ACCEPT:' || upper(vr_routing_id('a-1')::text))), 'LOCKED a-1', 'a uuid in capitals');
 
+-- Would catch: a guess where the channel has given two messages one id.
+SELECT is(pg_temp.would(ARRAY['UPDATE vendor_routing.messages SET external_id = ''same'' WHERE vendor_id = ''v1'' AND routing_id = ANY (ARRAY[vr_routing_id(''a-1''), vr_routing_id(''a-2'')])'],
+	format('SELECT pg_temp.tries_saying(%L, ''{"reply_to": "same"}'')', body)), expected, body || ', to one of two messages with one id')
+FROM (VALUES ('accept', 'AMBIGUOUS'), ('accept a-1', 'AMBIGUOUS')) AS t (body, expected);
+
 -- Would catch: a reply to, or a button of, an order of which the vendor is out, that takes another.
 SELECT pg_temp.fresh();
 SELECT FROM vr_broadcast('past', 'shop', vendors => '{v1}');
@@ -802,6 +894,16 @@ SELECT is((SELECT facts FROM stood), pg_temp.facts(), 'nothing is changed by tha
 SELECT is(pg_temp.received('sms', 'm3', '491700000001', 'accept'), 'NO_OFFER / There is no open offer for you. / v1 / f', 'the same id of another source is another message');
 SELECT vr_cancel(vr_routing_id('l-1')) \g /dev/null
 SELECT is(pg_temp.received('wa', 'm3', '491700000001', 'accept'), 'LOCKED / Order l-1 is yours. / v1 / t / t', 'and for ever the first answer');
+-- Would catch: a server that ends, because a trigger receives the message that it is called for.
+CREATE FUNCTION pg_temp.receive_again() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	PERFORM vr_receive_message('wa', 'm4', '491700000001', 'accept');
+	RETURN NULL;
+END $$;
+SELECT FROM vr_broadcast('l-2', 'shop', vendors => '{v1}');
+SELECT is(pg_temp.would(ARRAY['CREATE TRIGGER again AFTER INSERT ON vendor_routing.events FOR EACH ROW EXECUTE FUNCTION pg_temp.receive_again()'],
+	'SELECT pg_temp.received(''wa'', ''m4'', ''491700000001'', ''accept'')'), '55000: message "m4" of source "wa" is being received', 'a message within itself');
+SELECT is(pg_temp.received('wa', 'm4', '491700000001', 'reject'), 'REJECTED / You have rejected order l-2. / v1 / f / f', 'of that, nothing is left');
 SELECT is((SELECT payload ->> 'message_id' FROM vendor_routing.events WHERE event_type = 'VENDOR_ACCEPTED' AND order_id = 'l-1'), 'm3', 'the event says by which message');
 
 SELECT is((SELECT string_agg(violation || ' ' || order_id, ', ') FROM vr_check()), NULL, 'vr_check finds nothing');
