@@ -52,7 +52,7 @@ export async function buildApp(config, { logStream, transport } = {}) {
 		if (status === 503) reply.header('retry-after', 1);
 		return reply.code(status).send({
 			error: error.code ?? error.name,
-			message: status >= 500 ? 'something went wrong' : error.message,
+			message: status >= 500 || error.code === '42501' ? 'something went wrong' : error.message,
 		});
 	});
 	app.setNotFoundHandler((request, reply) => reply.code(404).send({ error: 'NOT_FOUND', message: 'there is no such route' }));

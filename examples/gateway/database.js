@@ -29,8 +29,14 @@ export async function query(pool, sql, values = []) {
 	}
 }
 
-/** Is it about what was said?  Then the database says the same the next time. */
-export const isRefusal = (error) => /^(22...|VR0..)$/.test(error.code);
+/** Is it about what was said?  Another thing may be accepted. */
+export const isAboutItem = (error) => /^(22...|VR0..)$/.test(error.code);
+
+/**
+ * Does the database say the same the next time?  Not so where the application's row of an
+ * order is missing (VR003): somebody can put it there.
+ */
+export const isRefusal = (error) => isAboutItem(error) && error.code !== 'VR003';
 
 /**
  * The HTTP status of an error of the database, or undefined for another error.  One that

@@ -38,6 +38,19 @@ function actingVendor(request, reply) {
 	return isOperator ? named : vendorId;
 }
 
+/**
+ * A vendor must not learn which orders there are: to it, one that does not exist is one that
+ * it was not offered.  absent() says so.
+ */
+const hidingUnknown = (request, rows, absent) => rows.catch((error) => {
+	if (request.caller.isOperator || !['VR001', 'VR005'].includes(error.code)) throw error;
+	return absent();
+});
+
+function noSuchOffer(statusCode) {
+	throw Object.assign(new Error('there is no such offer'), { statusCode, code: 'NOT_FOUND' });
+}
+
 export async function routes(app, { config, pool, metrics }) {
 	app.addHook('onRequest', authenticate(pool));
 
@@ -105,8 +118,8 @@ export async function routes(app, { config, pool, metrics }) {
 	}, async (request, reply) => {
 		const vendorId = actingVendor(request, reply);
 		if (vendorId === undefined) return reply;
-		const [row] = await query(pool, 'SELECT * FROM vr_accept($1, $2, $3)',
-			[request.params.routingId, vendorId, request.body?.payload]);
+		const [row] = await hidingUnknown(request, query(pool, 'SELECT * FROM vr_accept($1, $2, $3)',
+			[request.params.routingId, vendorId, request.body?.payload]), () => [{ reason: 'NOT_INVITED' }]);
 		const status = OUTCOME_STATUS[row.reason] ?? 409;
 		metrics.outcomes.inc({ outcome: row.reason });
 		reply.code(status);
@@ -119,7 +132,7 @@ export async function routes(app, { config, pool, metrics }) {
 			message: 'the order was not given to this vendor',
 			accepted: false,
 			reason: row.reason,
-			...((config.revealWinner || request.caller.isOperator) && { lockedVendorId: row.locked_vendor_id }),
+			...((config.revealWinner && row.reason !== 'NOT_INVITED' || request.caller.isOperator) && { lockedVendorId: row.locked_vendor_id }),
 		};
 	});
 
@@ -153,8 +166,8 @@ export async function routes(app, { config, pool, metrics }) {
 		const vendorId = actingVendor(request, reply);
 		if (vendorId === undefined) return reply;
 		const { response, reason, payload, declineCode } = request.body;
-		const [row] = await query(pool, `SELECT * FROM vr_respond($1, $2, $3, reason => $4, payload => $5, decline_code => $6)`,
-			[request.params.routingId, vendorId, response, reason, payload, declineCode]);
+		const [row] = await hidingUnknown(request, query(pool, `SELECT * FROM vr_respond($1, $2, $3, reason => $4, payload => $5, decline_code => $6)`,
+			[request.params.routingId, vendorId, response, reason, payload, declineCode]), () => noSuchOffer(403));
 		return { response: row.response_recorded, respondedAt: row.responded_at, recorded: row.recorded };
 	});
 
@@ -164,14 +177,13 @@ export async function routes(app, { config, pool, metrics }) {
 			params: routingParams,
 			response: { ...failures, 200: { type: 'object', additionalProperties: true } },
 		},
-	}, async (request, reply) => {
-		const [{ status }] = await query(pool, 'SELECT vr_status($1) AS status', [request.params.routingId]);
+	}, async (request) => {
+		const [{ status }] = await hidingUnknown(request, query(pool, 'SELECT vr_status($1) AS status', [request.params.routingId]),
+			() => noSuchOffer(404));
 		const { vendorId, isOperator } = request.caller;
 		if (isOperator) return status;
 		const own = status.responses.find((response) => response.vendor_id === vendorId);
-		if (own === undefined) {
-			return reply.code(404).send({ error: 'NOT_FOUND', message: 'there is no such offer' });
-		}
+		if (own === undefined) noSuchOffer(404);
 		return {
 			routing_id: status.routing_id,
 			order_id: status.order_id,

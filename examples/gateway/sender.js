@@ -48,29 +48,31 @@ export function startSender({ pool, transport, config, metrics, log }) {
 		}
 	}
 
-	/** After the lease it is another sender's, whose lease must not end by what we say. */
-	async function reportFailure(deadline, values) {
-		if (performance.now() < deadline) await report(deadline, 'SELECT vr_message_failed($1, $2, $3)', values);
-	}
+	// With the attempt: by then another sender may have the message.
+	const reportSent = (deadline, message, externalId) => report(deadline, 'SELECT vr_message_sent($1, $2, $3)',
+		[message.message_id, externalId, message.attempt]);
+	const reportFailure = (deadline, message, reason, mayHaveArrived) => report(deadline,
+		'SELECT vr_message_failed($1, $2, $3, $4)', [message.message_id, reason, mayHaveArrived, message.attempt]);
 
 	async function sendOne(message, deadline) {
-		await pace();
-		if (performance.now() >= deadline || stopping.signal.aborted) {
+		// What cannot be sent within the lease does not wait for its end.
+		if (pausedUntil < deadline) await pace();
+		if (Math.max(performance.now(), pausedUntil) >= deadline || stopping.signal.aborted) {
 			metrics.sends.inc({ kind: message.kind, result: 'postponed' });
-			await reportFailure(deadline, [message.message_id, 'postponed', false]);
+			await reportFailure(deadline, message, 'postponed', false);
 			return;
 		}
 		const done = metrics.sendSeconds.startTimer();
 		try {
 			const externalId = await transport.send(message);
 			metrics.sends.inc({ kind: message.kind, result: 'sent' });
-			await report(deadline, 'SELECT vr_message_sent($1, $2)', [message.message_id, externalId]);
+			await reportSent(deadline, message, externalId);
 		} catch (error) {
 			pausedUntil = Math.max(pausedUntil, performance.now() + (error.retryAfter ?? 0));
 			metrics.sends.inc({ kind: message.kind, result: 'failed' });
 			const reason = brief(error.message);
 			log.info({ messageId: message.message_id, attempt: message.attempt, reason }, 'not sent');
-			await reportFailure(deadline, [message.message_id, reason, error.mayHaveArrived ?? true]);
+			await reportFailure(deadline, message, reason, error.mayHaveArrived ?? true);
 		} finally {
 			done();
 		}
@@ -78,6 +80,11 @@ export function startSender({ pool, transport, config, metrics, log }) {
 
 	async function run() {
 		while (!stopping.signal.aborted) {
+			// A claim counts as an attempt, and nobody may send now.
+			if (pausedUntil > performance.now()) {
+				await rest(pausedUntil - performance.now());
+				continue;
+			}
 			let claimed = 0;
 			try {
 				// By our own clock, and from before the claim: not later than the database's.

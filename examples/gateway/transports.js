@@ -77,7 +77,8 @@ export function cloudApiTransport({ baseUrl, version, phoneNumberId, token, time
 	const digits = (phone) => phone.replace(/^\+/, '');
 
 	return {
-		send(message) {
+		async send(message) {
+			if (message.phone === null) throw new SendError('no phone');
 			const common = { to: digits(message.phone), biz_opaque_callback_data: message.message_id };
 			if (message.kind !== 'OFFER') return post({ ...common, type: 'text', text: { body: message.body } });
 			return post({

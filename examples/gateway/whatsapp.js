@@ -1,7 +1,7 @@
 // The webhook of WhatsApp (Cloud API): verification, signature, messages, receipts.
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import { isRefusal, query } from './database.js';
+import { isAboutItem, isRefusal, query } from './database.js';
 
 const SOURCE = 'whatsapp';
 const LATE = 60_000; // milliseconds
@@ -52,6 +52,7 @@ export function parseBatch(body) {
 				found.push({
 					type: 'receipt',
 					messageId,
+					externalId: typeof status.id === 'string' ? clean(status.id) : null,
 					status: String(status.status).toUpperCase(),
 					at: Number.isFinite(seconds) && seconds > 0 && seconds < 1e11 ? new Date(seconds * 1000) : null,
 				});
@@ -90,7 +91,7 @@ export async function whatsapp(app, { config, pool, transport, metrics, tasks })
 	async function receiveReceipt(receipt) {
 		const status = { DELIVERED: 'DELIVERED', READ: 'READ', FAILED: 'FAILED' }[receipt.status];
 		if (status === undefined) return; // "sent" is known already
-		await query(pool, 'SELECT vr_confirm_delivery($1, $2, $3)', [receipt.messageId, status, receipt.at]);
+		await query(pool, 'SELECT vr_confirm_delivery($1, $2, $3, $4)', [receipt.messageId, status, receipt.at, receipt.externalId]);
 		metrics.receipts.inc({ status });
 	}
 
@@ -110,19 +111,21 @@ export async function whatsapp(app, { config, pool, transport, metrics, tasks })
 		} catch {
 			return reply.code(400).send({ error: 'BAD_REQUEST', message: 'the body is not JSON' });
 		}
+		let missed;
 		for (const item of parseBatch(body)) {
 			try {
 				await (item.type === 'message' ? receiveMessage(item) : receiveReceipt(item));
 			} catch (error) {
-				// What is not about this item may be gone the next time, also if somebody has to mend it.
-				if (!isRefusal(error)) {
-					throw Object.assign(new Error('not recorded', { cause: error }), { statusCode: 503 });
-				}
-				// It would be refused for ever; the rest of the batch must not wait for it.
-				metrics.refused.inc();
-				request.log.warn({ err: error, item: item.id ?? item.messageId }, 'refused');
+				request.log.warn({ err: error, item: item.id ?? item.messageId }, 'not recorded');
+				// It would be refused for ever; anything else may be gone the next time, also if
+				// somebody has to mend it.
+				if (isRefusal(error)) metrics.refused.inc();
+				else missed = error;
+				// The rest of the batch must not wait for what is wrong with this item.
+				if (missed !== undefined && !isAboutItem(missed)) break;
 			}
 		}
+		if (missed !== undefined) throw Object.assign(new Error('not recorded', { cause: missed }), { statusCode: 503 });
 		return reply.code(200).send({});
 	});
 }

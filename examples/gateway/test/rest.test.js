@@ -60,8 +60,13 @@ test('a vendor acts only as itself', async () => {
 	}
 	assert.equal((await call(app.url, 'POST', `/api/routing/${id}/cancel`, keys.v1, {})).status, 403);
 	assert.equal((await call(app.url, 'POST', '/api/orders/x/route-to-vendors', keys.v1, { retailerId: 'shop' })).status, 403);
-	assert.equal((await call(app.url, 'POST', `/api/routing/${id}/accept`, keys.stranger, {})).status, 403);
-	assert.equal((await call(app.url, 'GET', `/api/routing/${id}/status`, keys.stranger)).status, 404);
+	// What is not offered to it is the same as what there is not.
+	const nowhere = '00000000-0000-4000-8000-000000000000';
+	for (const [method, path, body, status] of [['POST', 'accept', {}, 403], ['POST', 'vendor-response', { response: 'REJECT' }, 403], ['GET', 'status', undefined, 404]]) {
+		const answers = await Promise.all([id, nowhere].map((routing) => call(app.url, method, `/api/routing/${routing}/${path}`, keys.stranger, body)));
+		assert.deepEqual(answers.map((answer) => answer.status), [status, status], path);
+		assert.deepEqual(answers[0].body, answers[1].body);
+	}
 	assert.deepEqual(await db.sql('SELECT response FROM vendor_routing.responses WHERE routing_id = $1 AND response IS NOT NULL', [id]), []);
 	const own = await call(app.url, 'GET', `/api/routing/${id}/status`, keys.v1);
 	assert.deepEqual([own.status, own.body.won, own.body.offer.vendor_id], [200, false, 'v1']);

@@ -90,6 +90,7 @@ export async function startGateway(cloud, more, parts) {
 export async function startCloud() {
 	const cloud = { messages: [], attempts: 0, answer: () => 'ok', sockets: new Set() };
 	let number = 0;
+	cloud.number = () => number;
 	const server = createServer(async (request, response) => {
 		const chunks = [];
 		for await (const chunk of request) chunks.push(chunk);

@@ -175,6 +175,20 @@ test('a vendor that never got the offer gets no cancellation; one that may have,
 	assert.equal(to(2).length, 0);
 });
 
+test('told to wait for long, it does not use up the attempts', async () => {
+	// Would catch: messages that are given up because the channel was busy for a while.
+	await broadcast('very busy', ['v1', 'v2', 'v3', 'v4']);
+	let first;
+	cloud.answer = () => {
+		first ??= Date.now();
+		return Date.now() - first < 1900 ? 429 : 'ok';
+	};
+	// The pause (1 s) is longer than the lease.
+	await sending(() => cloud.messages.length === 4, { SENDER_CONCURRENCY: '1', SENDER_LEASE_MS: '300' });
+	const [{ max }] = await db.sql(`SELECT max(attempts) FROM vendor_routing.messages WHERE routing_id = vr_routing_id('very busy')`);
+	assert.ok(max <= 3, `${max} attempts in two pauses`);
+});
+
 test('told to wait, nobody sends; then everything goes out', async () => {
 	// Would catch: a sender that goes on after 429, or gives up.
 	await broadcast('busy', ['v1', 'v2', 'v3', 'v4']);
@@ -225,7 +239,7 @@ test('why a message did not go out is recorded, as far as it fits', async () => 
 	await sender.close();
 });
 
-test('a sender whose lease is over says nothing of what is another one\'s', async () => {
+test('a sender whose lease is over does not end another one\'s', async () => {
 	// Would catch: a late failure that ends the lease of the sender that has the message now.
 	await broadcast('lapsed', ['v1', 'v2']);
 	let sends = 0;
@@ -243,6 +257,34 @@ test('a sender whose lease is over says nothing of what is another one\'s', asyn
 	await sender.close();
 	assert.equal(sends, 1); // the other one had to wait, and was too late
 	assert.deepEqual(await states('lapsed'), ['v1 OFFER LEASED', 'v2 OFFER LEASED']);
+});
+
+test('what WhatsApp says it could not deliver is sent again, also if it says so first', async () => {
+	// Would catch: a receipt that is forgotten because it is faster than the answer to the
+	// request; one of an earlier attempt that counts for the last.
+	await broadcast('undelivered', ['v1']);
+	const failed = (message, id) => webhook(app.url, { statuses: [{ id, status: 'failed', biz_opaque_callback_data: message.biz_opaque_callback_data }] });
+	cloud.answer = async (message) => {
+		if (cloud.attempts === before + 1) await failed(message, `wamid.${cloud.number() + 1}`);
+		return 'ok';
+	};
+	const before = cloud.attempts;
+	await sending(async () => cloud.messages.length === 2 && (await states('undelivered'))[0] === 'v1 OFFER SENT');
+	assert.equal((await failed(cloud.messages[0], cloud.messages[0].id)).status, 200);
+	assert.deepEqual(await states('undelivered'), ['v1 OFFER SENT']);
+	assert.equal((await failed(cloud.messages[1], cloud.messages[1].id)).status, 200);
+	assert.deepEqual(await states('undelivered'), ['v1 OFFER QUEUED']);
+});
+
+test('who has no phone any more gets nothing by WhatsApp, and it says why', async () => {
+	// Would catch: a program error that is taken for one of the channel, and may have arrived.
+	await broadcast('phoneless', ['v4']);
+	await db.sql(`SELECT FROM vr_claim_messages('PIGEON')`);
+	await db.sql(`UPDATE vendor_routing.vendors SET phone = NULL WHERE vendor_id = 'v4'`);
+	await sending(async () => (await db.sql('SELECT error FROM vendor_routing.messages'))[0].error !== null);
+	const [message] = await db.sql('SELECT error, may_have_arrived FROM vendor_routing.messages');
+	assert.deepEqual(message, { error: 'no phone', may_have_arrived: false });
+	await db.sql(`UPDATE vendor_routing.vendors SET phone = '+4917600000004' WHERE vendor_id = 'v4'`);
 });
 
 test('when a sender is killed, another one sends its messages, with the same keys', async () => {
@@ -282,4 +324,26 @@ test('if the database is away, WhatsApp is asked to send it again', async () => 
 	assert.equal((await webhook(app.url, other)).status, 200);
 	assert.equal((await db.sql(`SELECT outcome FROM vendor_routing.inbound_messages WHERE message_id = 'away-2'`))[0].outcome, 'ALREADY_ACCEPTED');
 	assert.deepEqual(await db.sql('SELECT * FROM vr_check()'), []);
+});
+
+test('an order whose row is missing is asked for again, and the rest of the batch is not', async () => {
+	// Would catch: a vendor's answer that is thrown away because of what somebody can put right;
+	// one that has to wait for another.
+	await db.sql(`CREATE TABLE public.shop_orders (id text PRIMARY KEY, shop text DEFAULT 'shop', status text DEFAULT 'CREDIT_RESERVED')`);
+	await db.sql(`INSERT INTO public.shop_orders VALUES ('there'), ('missing')`);
+	await db.sql(`SELECT vr_attach_orders('public.shop_orders', '{"order_id": "id", "retailer_id": "shop", "status": "status"}')`);
+	await broadcast('there', ['v1']);
+	await broadcast('missing', ['v1']);
+	await db.sql('ALTER TABLE public.shop_orders DISABLE TRIGGER ALL');
+	await db.sql(`DELETE FROM public.shop_orders WHERE id = 'missing'`);
+	const batch = { messages: [textMessage('miss-1', phone(1), 'accept missing'), textMessage('miss-2', phone(1), 'accept there')] };
+	assert.equal((await webhook(app.url, batch)).status, 503);
+	const outcomes = () => db.sql(`SELECT message_id, outcome FROM vendor_routing.inbound_messages WHERE message_id LIKE 'miss-%' ORDER BY 1`);
+	assert.deepEqual(await outcomes(), [{ message_id: 'miss-2', outcome: 'LOCKED' }]);
+	await db.sql(`INSERT INTO public.shop_orders VALUES ('missing', 'shop', 'PENDING_BIDS')`);
+	await db.sql('ALTER TABLE public.shop_orders ENABLE TRIGGER ALL');
+	assert.equal((await webhook(app.url, batch)).status, 200);
+	assert.deepEqual(await outcomes(), [{ message_id: 'miss-1', outcome: 'LOCKED' }, { message_id: 'miss-2', outcome: 'LOCKED' }]);
+	await db.sql('SELECT vr_detach_orders()');
+	await db.sql('DROP TABLE public.shop_orders');
 });
