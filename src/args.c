@@ -285,6 +285,15 @@ vr_text_in(const text *value, const List *texts)
 }
 
 /*
+ * Are these the same C string, or both NULL?
+ */
+bool
+vr_cstring_eq(const char *a, const char *b)
+{
+	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+}
+
+/*
  * A copy as a C string, or NULL.
  */
 char *

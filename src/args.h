@@ -46,6 +46,7 @@ extern double vr_interval_seconds(const Interval *interval);
 
 extern bool vr_text_eq(const text *a, const text *b);
 extern bool vr_text_is(const text *value, const char *name);
+extern bool vr_cstring_eq(const char *a, const char *b);
 extern char *vr_cstring(const text *value);
 extern List *vr_texts(Datum array);
 extern bool vr_text_in(const text *value, const List *texts);

@@ -191,10 +191,7 @@ check_status(const VrOrderMapping *mapping, const VrOrderRow *row, const VrRouti
 static void
 check_winner(const VrOrderRow *row, const VrRouting *routing)
 {
-	const char *winner = vr_cstring(routing->locked_vendor_id);
-
-	if ((winner == NULL) != (row->winner == NULL) ||
-		(winner != NULL && strcmp(winner, row->winner) != 0))
+	if (!vr_cstring_eq(row->winner, vr_cstring(routing->locked_vendor_id)))
 		ereport(ERROR,
 				(errcode(ERRCODE_VR_INVALID_STATE),
 				 errmsg("the vendor of order \"%s\" cannot be changed here",
@@ -305,13 +302,8 @@ sync_row(const VrOrderMapping *mapping, const VrOrderRow *before, TriggerData *t
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	VrOrderRow	after = vr_order_row(mapping, tuple, tupdesc);
 	bool		is_new = (before == NULL || !vr_text_eq(before->order_id, after.order_id));
-	bool		status_changed = (is_new || before->status == NULL ||
-								  after.status == NULL ||
-								  strcmp(before->status, after.status) != 0);
-	bool		winner_changed = (is_new ||
-								  (before->winner == NULL) != (after.winner == NULL) ||
-								  (after.winner != NULL &&
-								   strcmp(before->winner, after.winner) != 0));
+	bool		status_changed = (is_new || !vr_cstring_eq(before->status, after.status));
+	bool		winner_changed = (is_new || !vr_cstring_eq(before->winner, after.winner));
 	VrRouting	found;
 	const VrRouting *routing = NULL;
 
@@ -355,7 +347,8 @@ sync_update(const VrOrderMapping *mapping, TriggerData *trigger)
 }
 
 /*
- * A row is gone; or, where a table is partitioned, has moved, and so has another id.
+ * A row is gone, unless somebody has put it back; or, where a table is partitioned, it has
+ * moved, and so has another id.
  */
 static void
 sync_delete(const VrOrderMapping *mapping, TriggerData *trigger)
@@ -368,7 +361,8 @@ sync_delete(const VrOrderMapping *mapping, TriggerData *trigger)
 		return;
 	if (HeapTupleHeaderIndicatesMovedPartitions(old->t_data))
 		refuse_new_id(&before);
-	end_routing(&routing.routing_id, NULL, "ORDER_DELETED");
+	if (!vr_order_has_row(before.order_id))
+		end_routing(&routing.routing_id, NULL, "ORDER_DELETED");
 }
 
 /*

@@ -22,9 +22,14 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -329,7 +334,7 @@ vr_detach_vendors(PG_FUNCTION_ARGS)
  * Writes one row of the attached table to the registry.
  */
 static void
-sync_row(const VrField *fields, HeapTuple row, TupleDesc tupdesc, bool is_new)
+write_row(const VrField *fields, HeapTuple tuple, TupleDesc tupdesc, bool is_new)
 {
 	JsonbParseState *state = NULL;
 	List	   *columns = mapped_columns(fields);
@@ -341,21 +346,87 @@ sync_row(const VrField *fields, HeapTuple row, TupleDesc tupdesc, bool is_new)
 		columns = lappend(columns, cstring_to_text("is_active"));
 	level = vr_begin_output();
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	push_row(&state, fields, row, tupdesc);
+	push_row(&state, fields, tuple, tupdesc);
 	rows = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 	vr_end_output(level);
 
 	write_rows(rows, columns);
 }
 
+/* A row of the attached table. */
+typedef struct Row
+{
+	Relation	table;			/* or of a partition of it */
+	VrField    *fields;
+	HeapTuple	tuple;
+} Row;
+
 /*
- * Takes a vendor whose row is gone out of the registry.
+ * Finds the row of a vendor as it is after what the calling statement and the triggers of
+ * the application have done.  The caller closes the table where there is one.
+ */
+static bool
+find_row(const VrAttachment *attachment, const char *vendor_id, Row *row)
+{
+	ListCell   *cell;
+
+	CommandCounterIncrement();
+	foreach(cell, vr_attached_tables(attachment->relation, AccessShareLock))
+	{
+		TupleTableSlot *slot;
+		bool		found;
+
+		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_RELATION)
+			continue;
+		row->table = table_open(lfirst_oid(cell), NoLock);
+		row->fields = read_mapping(attachment->mapping, row->table);
+		slot = table_slot_create(row->table, NULL);
+		found = vr_attached_row(row->table, &row->fields[FIELD_VENDOR_ID], vendor_id, slot);
+		if (found)
+			row->tuple = ExecCopySlotHeapTuple(slot);
+		ExecDropSingleTupleTableSlot(slot);
+		if (found && strcmp(vendor_id_of(row->fields, row->tuple,
+										 RelationGetDescr(row->table)), vendor_id) == 0)
+			return true;
+		table_close(row->table, NoLock);
+	}
+	return false;
+}
+
+/*
+ * A row is new, or not as it was.  A trigger of the application's may have changed it
+ * again since; then what it says now is written.
  */
 static void
-forget_row(const char *vendor_id)
+sync_row(const VrAttachment *attachment, const VrField *fields, TriggerData *trigger,
+		 HeapTuple tuple, TupleTableSlot *slot, bool is_new)
 {
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+	Row			now;
+
+	if (table_tuple_satisfies_snapshot(trigger->tg_relation, slot, SnapshotSelf))
+		write_row(fields, tuple, tupdesc, is_new);
+	else if (find_row(attachment, vendor_id_of(fields, tuple, tupdesc), &now))
+	{
+		write_row(now.fields, now.tuple, RelationGetDescr(now.table), is_new);
+		table_close(now.table, NoLock);
+	}
+}
+
+/*
+ * Takes a vendor whose row is gone out of the registry, unless somebody has put it back.
+ */
+static void
+forget_row(const VrAttachment *attachment, const char *vendor_id)
+{
+	Row			now;
 	VrSpi		spi;
 
+	if (find_row(attachment, vendor_id, &now))
+	{
+		table_close(now.table, NoLock);
+		return;
+	}
 	vr_spi_begin(&spi);
 	vr_vendor_forget(cstring_to_text(vendor_id));
 	vr_spi_end(&spi);
@@ -389,9 +460,9 @@ vr_sync_vendors(PG_FUNCTION_ARGS)
 	vr_require_after_row(trigger);
 	fields = read_mapping(attachment.mapping, trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		sync_row(fields, trigger->tg_trigtuple, tupdesc, true);
+		sync_row(&attachment, fields, trigger, trigger->tg_trigtuple, trigger->tg_trigslot, true);
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
-		forget_row(vendor_id_of(fields, trigger->tg_trigtuple, tupdesc));
+		forget_row(&attachment, vendor_id_of(fields, trigger->tg_trigtuple, tupdesc));
 	else
 	{
 		char	   *before = vendor_id_of(fields, trigger->tg_trigtuple, tupdesc);
@@ -399,8 +470,9 @@ vr_sync_vendors(PG_FUNCTION_ARGS)
 		bool		is_new = (strcmp(before, after) != 0);
 
 		if (is_new)
-			forget_row(before);
-		sync_row(fields, trigger->tg_newtuple, tupdesc, is_new);
+			forget_row(&attachment, before);
+		sync_row(&attachment, fields, trigger, trigger->tg_newtuple, trigger->tg_newslot,
+				 is_new);
 	}
 	return PointerGetDatum(NULL);
 }

@@ -14,6 +14,7 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
@@ -95,6 +96,8 @@ extern List *vr_attached_tables(Oid relation, LOCKMODE lockmode);
 extern void vr_attached_rows(Oid relation, Snapshot snapshot,
 							 void (*take) (Relation table, HeapTuple row, void *arg),
 							 void *arg);
+extern bool vr_attached_row(Relation table, const VrField *id, const char *value,
+							TupleTableSlot *slot);
 extern bool vr_field_is_mapped(const VrField *field);
 extern char *vr_field_value(const VrField *field, HeapTuple row, TupleDesc tupdesc);
 

@@ -167,7 +167,7 @@ vr_cancellation_insert(const VrRouting *routing, const text *vendor_id,
  * Has the vendor had this order in an earlier round, and lost it again?
  */
 bool
-vr_cancellation_lost_order(const VrRouting *routing, const text *vendor_id)
+vr_cancellation_lost_order(const pg_uuid_t *routing_id, const text *vendor_id)
 {
 	static const VrStatement select = {
 		"SELECT"
@@ -177,7 +177,7 @@ vr_cancellation_lost_order(const VrRouting *routing, const text *vendor_id)
 		2, {UUIDOID, TEXTOID}
 	};
 	NullableDatum params[] = {
-		vr_param_ptr(&routing->routing_id),
+		vr_param_ptr(routing_id),
 		vr_param_ptr(vendor_id)
 	};
 	bool		lost;

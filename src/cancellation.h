@@ -42,7 +42,7 @@ extern int	vr_cancellations_insert(const VrRouting *routing, bool was_open,
 									const char *reason, TimestampTz now);
 extern void vr_cancellation_insert(const VrRouting *routing, const text *vendor_id,
 								   const char *reason, TimestampTz now);
-extern bool vr_cancellation_lost_order(const VrRouting *routing,
+extern bool vr_cancellation_lost_order(const pg_uuid_t *routing_id,
 									   const text *vendor_id);
 extern void vr_cancellation_mark(const pg_uuid_t *message_id);
 extern VrCancelled vr_cancellations_count(const VrRouting *routing);

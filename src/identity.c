@@ -173,20 +173,38 @@ vr_acts_as_vendor(const text *vendor_id)
 }
 
 /*
- * Is this a routing that a caller who is this vendor must not learn of?
+ * Is this a routing that a caller who is this vendor must not learn of?  Does not wait: who
+ * waits for somebody who is changing the routing learns that it is there.
  */
 bool
 vr_is_hidden(const pg_uuid_t *routing_id, const text *vendor_id)
 {
+	static const VrStatement select = {
+		"SELECT"
+		" FROM vendor_routing.routings AS t"
+		" WHERE routing_id = $1"
+		" AND (locked_vendor_id = $2 OR EXISTS ("
+		"  SELECT FROM vendor_routing.responses AS r"
+		"  WHERE r.routing_id = t.routing_id AND r.round = t.round AND r.vendor_id = $2))",
+		2, {UUIDOID, TEXTOID}
+	};
+	NullableDatum params[] = {vr_param_ptr(routing_id), vr_param_ptr(vendor_id)};
 	VrRouting	routing;
-	VrResponse	response;
+	bool		hidden;
+	VrSpi		spi;
 
 	if (!vr_acts_as_vendor(vendor_id))
 		return false;
-	if (!vr_routing_find(routing_id, &routing))
-		return true;
-	vr_response_read(&routing, vendor_id, &response);
-	return !response.invited && !vr_text_eq(routing.locked_vendor_id, vendor_id);
+	if (vr_routing_find_committed(routing_id, &routing) &&
+		(vr_text_eq(routing.locked_vendor_id, vendor_id) ||
+		 vr_response_exists(&routing, vendor_id)))
+		return false;
+
+	/* Such a scan can pass by a row that is being moved. */
+	vr_spi_begin(&spi);
+	hidden = (vr_spi_read(&select, params) == 0);
+	vr_spi_end(&spi);
+	return hidden;
 }
 
 /*
@@ -200,24 +218,14 @@ vr_may_learn_winner(const VrRouting *routing, const text *vendor_id)
 }
 
 /*
- * Has the vendor had this order, and lost it again?  Then it knows of it.
- */
-static bool
-has_had(const pg_uuid_t *routing_id, const text *vendor_id)
-{
-	VrRouting	routing;
-
-	return vr_routing_find(routing_id, &routing) &&
-		vr_cancellation_lost_order(&routing, vendor_id);
-}
-
-/*
  * An error unless the caller may act for this vendor, and as it on this routing.
  */
 void
 vr_check_identity(const pg_uuid_t *routing_id, const text *vendor_id)
 {
-	if (vr_is_hidden(routing_id, vendor_id) && !has_had(routing_id, vendor_id))
+	/* Who has had the order and lost it again knows of it. */
+	if (vr_is_hidden(routing_id, vendor_id) &&
+		!vr_cancellation_lost_order(routing_id, vendor_id))
 		vr_not_invited(vendor_id);
 }
 

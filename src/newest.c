@@ -289,9 +289,10 @@ vr_lock_row(Relation table, TupleTableSlot *slot, bool wait)
 }
 
 /*
- * All rows whose primary key starts with this key, as committed or our own;
- * handed to take(), which copies what it needs.  Where somebody is changing one
- * of the rows, it may come twice.  Returns how many there were.
+ * All rows whose primary key starts with this key, as committed or our own; waits for
+ * nobody.  They are handed to take(), which copies what it needs; NULL: only counted.
+ * Where somebody is changing one of the rows, it may come twice.  Returns how many there
+ * were.
  */
 int
 vr_newest_rows(Relation table, int nkeys, const NullableDatum *key,
@@ -311,7 +312,8 @@ vr_newest_rows(Relation table, int nkeys, const NullableDatum *key,
 	scan = begin_scan(table, index, SnapshotSelf, nkeys, key);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		take(slot, arg);
+		if (take != NULL)
+			take(slot, arg);
 		n++;
 	}
 	index_endscan(scan);

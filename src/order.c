@@ -23,7 +23,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -53,99 +52,6 @@ typedef struct Place
 } Place;
 
 /*
- * The index that tells the orders of a table apart.
- */
-static Relation
-open_id_index(Relation table, AttrNumber attnum)
-{
-	List	   *indexes = RelationGetIndexList(table);
-	ListCell   *cell;
-
-	foreach(cell, indexes)
-	{
-		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
-
-		if (vr_is_unique_index_on(index, attnum))
-			return index;
-		index_close(index, AccessShareLock);
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("relation \"%s\" no longer has a unique index on its order_id",
-					RelationGetRelationName(table)),
-			 errhint("Make it again, or detach the table.")));
-}
-
-/*
- * Looks for the order by one snapshot.
- */
-static bool
-scan_for(Place *place, Relation index, Datum id, Snapshot snapshot)
-{
-	Oid			type = index->rd_opcintype[0];
-	Oid			equal = get_opfamily_member(index->rd_opfamily[0], type, type,
-											BTEqualStrategyNumber);
-	IndexScanDesc scan = vr_index_beginscan(place->table, index, snapshot, 1);
-	ScanKeyData key;
-	bool		found;
-
-	ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, InvalidOid,
-						   index->rd_indcollation[0], get_opcode(equal), id);
-	index_rescan(scan, &key, 1, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, place->slot);
-	if (found)
-		ExecMaterializeSlot(place->slot);
-	index_endscan(scan);
-	return found;
-}
-
-/*
- * The id as a value of the type of its column.  Returns false where it cannot be
- * one: an order from before the table was attached, or a bad argument.
- */
-static bool
-id_in(Relation table, AttrNumber attnum, const char *order_id, Datum *id)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	int32		typmod;
-	Oid			type = vr_scalar_type(table, attnum, &typmod);
-	Oid			input;
-	Oid			param;
-	volatile bool possible = true;
-
-	getTypeInputInfo(type, &input, &param);
-
-	/* Input functions of 15 have no other way to say no than an error. */
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		*id = OidInputFunctionCall(input, (char *) order_id, param, typmod);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		CurrentResourceOwner = owner;
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
-			error->sqlerrcode != ERRCODE_UNDEFINED_OBJECT)
-			ReThrowError(error);
-		possible = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-	return possible;
-}
-
-/*
  * What the row says of its state.
  */
 static VrOrderRow
@@ -168,29 +74,9 @@ row_at(const Place *place)
 static bool
 find_in(Place *place, const char *order_id)
 {
-	AttrNumber	attnum = vr_order_id_field(&place->mapping)->attnum;
-	Relation	index;
-	Datum		id;
-	bool		found;
-
-	if (!id_in(place->table, attnum, order_id, &id))
-		return false;
-	index = open_id_index(place->table, attnum);
-
-	/*
-	 * Without predicate locks, as all our reads; a row that is moved to another
-	 * page at that moment can be missed, and then a snapshot decides.
-	 */
-	found = scan_for(place, index, id, SnapshotSelf);
-	if (!found)
-	{
-		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-
-		found = scan_for(place, index, id, snapshot);
-		UnregisterSnapshot(snapshot);
-	}
-	index_close(index, NoLock);
-	return found && vr_text_is(row_at(place).order_id, order_id);
+	return vr_attached_row(place->table, vr_order_id_field(&place->mapping), order_id,
+						   place->slot) &&
+		vr_text_is(row_at(place).order_id, order_id);
 }
 
 static void
@@ -265,25 +151,43 @@ find_order(const Orders *orders, const text *order_id, Place *place)
 }
 
 /*
- * Locks the row of an order as the UPDATE will that may follow; see lock_orders.
+ * Locks the row of an order as the UPDATE will that may follow; see lock_orders.  That
+ * needs the stronger lock where it changes a key: a column that we write, or one that is
+ * generated from them.
  */
 static VrRowLock
 lock_place(const Place *place, bool wait)
 {
 	Bitmapset  *keys = RelationGetIndexAttrBitmap(place->table,
 												  INDEX_ATTR_BITMAP_KEY);
-	const VrField *const written[] = {
-		vr_order_status_field(&place->mapping),
-		vr_order_winner_field(&place->mapping)
-	};
+	TupleDesc	tupdesc = RelationGetDescr(place->table);
 	LockTupleMode mode = LockTupleNoKeyExclusive;
 
-	for (int i = 0; i < lengthof(written); i++)
+	for (AttrNumber attnum = 1; attnum <= tupdesc->natts; attnum++)
 	{
-		if (bms_is_member(written[i]->attnum - FirstLowInvalidHeapAttributeNumber, keys))
+		if ((attnum == vr_order_status_field(&place->mapping)->attnum ||
+			 attnum == vr_order_winner_field(&place->mapping)->attnum ||
+			 TupleDescAttr(tupdesc, attnum - 1)->attgenerated == ATTRIBUTE_GENERATED_STORED) &&
+			bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, keys))
 			mode = LockTupleExclusive;
 	}
 	return vr_lock_row_as(place->table, place->slot, mode, wait);
+}
+
+/*
+ * Has the order a row, be it one that was put back since another was deleted?
+ */
+bool
+vr_order_has_row(const text *order_id)
+{
+	Orders		orders;
+	Place		place;
+
+	CommandCounterIncrement();	/* what the calling statement has done counts */
+	if (!lock_orders(&orders, true, NULL) || !find_order(&orders, order_id, &place))
+		return false;
+	close_place(&place);
+	return true;
 }
 
 /*
@@ -391,12 +295,6 @@ not_written(const Place *place)
 			 errmsg("the attached row of an order could not be written"),
 			 errdetail("A trigger, a rule or a row security policy of table \"%s\" suppressed it.",
 					   RelationGetRelationName(place->table))));
-}
-
-static bool
-same(const char *a, const char *b)
-{
-	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
 }
 
 /* An UPDATE of the application's row that is being put together. */
@@ -530,9 +428,9 @@ check_written(const Orders *orders, const VrRouting *routing,
 	if (!find_order(orders, routing->order_id, &place))
 		return;					/* deleted, and the routing told */
 	row = row_at(&place);
-	if (((word != NULL && same(row.status, before->status)) ||
+	if (((word != NULL && vr_cstring_eq(row.status, before->status)) ||
 		 (vr_order_winner_is_mapped(&place.mapping) &&
-		  !same(before->winner, winner) && same(row.winner, before->winner))) &&
+		  !vr_cstring_eq(before->winner, winner) && vr_cstring_eq(row.winner, before->winner))) &&
 		vr_routing_find(&routing->routing_id, &now) && now.version == routing->version)
 		not_written(&place);
 	close_place(&place);
@@ -564,11 +462,11 @@ vr_order_follow(const VrRouting *routing)
 
 	row = row_at(&place);
 	word = place.mapping.words[vr_order_state_of(routing)];
-	if (same(row.status, word))
+	if (vr_cstring_eq(row.status, word))
 		word = NULL;
 	winner = vr_cstring(routing->locked_vendor_id);
 	differs = (word != NULL ||
-			   (vr_order_winner_is_mapped(&place.mapping) && !same(row.winner, winner)));
+			   (vr_order_winner_is_mapped(&place.mapping) && !vr_cstring_eq(row.winner, winner)));
 	if (differs)
 		write_row(&place, orders.attachment.search_path, routing, word, winner);
 	close_place(&place);

@@ -13,6 +13,7 @@
 
 #include "routing.h"
 
+extern bool vr_order_has_row(const text *order_id);
 extern bool vr_order_lock(const text *order_id, bool wait);
 extern bool vr_order_require_offerable(VrOrder *order);
 extern void vr_order_follow(const VrRouting *routing);

@@ -336,12 +336,6 @@ vr_order_describe(const VrOrderMapping *mapping, HeapTuple tuple, TupleDesc tupd
  *-------------------------------------------------------------------------
  */
 
-static void
-note_found(TupleTableSlot *slot, void *arg)
-{
-	*(bool *) arg = true;
-}
-
 /*
  * May an order go from one status to another?  Both are the application's words.
  */
@@ -353,9 +347,8 @@ vr_order_edge_exists(const char *from, const char *to)
 		vr_param_ptr(cstring_to_text(to))
 	};
 	Relation	table = vr_open_table("order_edges");
-	bool		found = false;
+	bool		found = (vr_newest_rows(table, lengthof(key), key, NULL, NULL) > 0);
 
-	vr_newest_rows(table, lengthof(key), key, note_found, &found);
 	table_close(table, NoLock);
 	return found;
 }

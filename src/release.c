@@ -95,7 +95,7 @@ vr_release(PG_FUNCTION_ARGS)
 		(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);
 		invited = vr_take_back(&routing, &lock.tid, VR_CANCELLED_RELEASED, reason);
 	}
-	else if (!vr_cancellation_lost_order(&routing, vendor_id))
+	else if (!vr_cancellation_lost_order(routing_id, vendor_id))
 		does_not_have(&routing, vendor_id);
 	vr_spi_end(&spi);
 	vr_order_follow(&routing);

@@ -152,6 +152,24 @@ vr_response_read(const VrRouting *routing, const text *vendor_id,
 	table_close(table, NoLock);
 }
 
+/*
+ * Has the vendor an offer in this round, as committed or our own?  Does not wait.
+ */
+bool
+vr_response_exists(const VrRouting *routing, const text *vendor_id)
+{
+	NullableDatum key[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param(Int32GetDatum(routing->round)),
+		vr_param_ptr(vendor_id)
+	};
+	Relation	table = vr_open_table("responses");
+	bool		found = (vr_newest_rows(table, lengthof(key), key, NULL, NULL) > 0);
+
+	table_close(table, NoLock);
+	return found;
+}
+
 static void
 take_response(TupleTableSlot *slot, void *arg)
 {

@@ -75,6 +75,7 @@ extern VrAnswer vr_answer_from_text(const text *name);
 extern bool vr_is_decline_code(const text *name);
 
 pg_noreturn extern void vr_not_invited(const text *vendor_id);
+extern bool vr_response_exists(const VrRouting *routing, const text *vendor_id);
 extern void vr_response_read(const VrRouting *routing, const text *vendor_id,
 							 VrResponse *response);
 extern void vr_responses_visit(const VrRouting *routing,

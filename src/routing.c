@@ -221,21 +221,30 @@ vr_routing_id_in(TupleTableSlot *slot)
 }
 
 /*
- * Fills in a routing from a slot, and drops that.  Returns false for no slot.
+ * Fills in a routing from a slot.
  */
-static bool
-take_slot(VrRouting *routing, TupleTableSlot *slot, bool changing)
+static void
+fill_from(VrRouting *routing, TupleTableSlot *slot)
 {
-	if (slot == NULL)
-		return false;
 	slot_getallattrs(slot);
 	if (!fill(routing, slot->tts_values, slot->tts_isnull))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a row of vendor_routing.routings is not valid"),
 				 errhint("Put the constraints of the table back and repair its rows.")));
-	routing->changing = changing;
 	routing->tid = slot->tts_tid;
+}
+
+/*
+ * The same, and drops the slot.  Returns false for no slot.
+ */
+static bool
+take_slot(VrRouting *routing, TupleTableSlot *slot, bool changing)
+{
+	if (slot == NULL)
+		return false;
+	fill_from(routing, slot);
+	routing->changing = changing;
 	ExecDropSingleTupleTableSlot(slot);
 	return true;
 }
@@ -273,6 +282,27 @@ vr_routing_exists(const pg_uuid_t *routing_id)
 		ExecDropSingleTupleTableSlot(slot);
 	table_close(table, NoLock);
 	return slot != NULL;
+}
+
+static void
+take_routing(TupleTableSlot *slot, void *arg)
+{
+	fill_from(arg, slot);
+}
+
+/*
+ * The routing as committed, or our own.  Does not wait.  Returns false where none is
+ * seen.
+ */
+bool
+vr_routing_find_committed(const pg_uuid_t *routing_id, VrRouting *routing)
+{
+	NullableDatum key[] = {vr_param_ptr(routing_id)};
+	Relation	table = vr_open_table("routings");
+	bool		found = (vr_newest_rows(table, lengthof(key), key, take_routing, routing) > 0);
+
+	table_close(table, NoLock);
+	return found;
 }
 
 /*

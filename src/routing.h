@@ -132,6 +132,7 @@ extern void vr_routing_check_change(const VrRow *before, const VrRow *after);
 
 extern bool vr_routing_find(const pg_uuid_t *routing_id, VrRouting *routing);
 extern pg_uuid_t vr_routing_id_in(TupleTableSlot *slot);
+extern bool vr_routing_find_committed(const pg_uuid_t *routing_id, VrRouting *routing);
 extern bool vr_routing_exists(const pg_uuid_t *routing_id);
 pg_noreturn extern void vr_routing_unknown(const pg_uuid_t *routing_id);
 extern void vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing);

@@ -96,7 +96,9 @@ vr_vendor_lock(const text *vendor_id, int gates, const VrQuestion *question,
 		gate = vr_vendor_gate(slot, gates, question);
 		if (gate == VR_GATE_NONE && !lock->busy)
 		{
-			VrRowLock	result = vr_lock_row(vendors, slot, lock->wait);
+			VrRowLock	result = vr_lock_row_as(vendors, slot,
+												lock->exclusive ? LockTupleExclusive :
+												LockTupleNoKeyExclusive, lock->wait);
 
 			lock->busy = (result == VR_ROW_BUSY);
 			if (result == VR_ROW_LOCKED)
@@ -131,7 +133,7 @@ vr_vendor_unknown(const text *vendor_id)
 void
 vr_vendor_lock_known(const text *vendor_id, VrVendorLock *lock)
 {
-	lock->wait = true;
+	*lock = (VrVendorLock) {.wait = true};
 	(void) vr_vendor_lock(vendor_id, 0, NULL, lock);
 	if (!ItemPointerIsValid(&lock->tid))
 		vr_vendor_unknown(vendor_id);

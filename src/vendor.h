@@ -51,6 +51,7 @@ typedef struct VrVendorLock
 {
 	bool		wait;			/* for who has the row; else give up: busy */
 	bool		busy;			/* out: others have the row, nothing is known */
+	bool		exclusive;		/* its phone may change, or it goes */
 	ItemPointerData tid;		/* out: where the row is; invalid: not locked */
 } VrVendorLock;
 

@@ -15,6 +15,9 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+
+#include "args.h"
 #include "phone.h"
 #include "spi.h"
 #include "vendor.h"
@@ -68,12 +71,13 @@
 	"      ON p.vendor_id = x.vendor_id"
 
 /*
- * Locks the rows of these vendors, where there are any, in the sequence of their ids.  An INSERT
- * that meets a row which somebody is changing could else fail with 23505 by its phone,
- * which is another index than that of ON CONFLICT.
+ * Locks the rows of these vendors, where there are any, in the sequence of their ids, as the
+ * UPDATE will that follows: a stronger lock then deadlocks with who refers to the row by a
+ * foreign key.  An INSERT that meets a row which somebody is changing could else fail with
+ * 23505 by its phone, which is another index than that of ON CONFLICT.
  */
 static void
-lock_vendors(const Jsonb *rows)
+lock_vendors(const Jsonb *rows, bool exclusive)
 {
 	static const VrStatement select = {
 		"SELECT vendor_id"
@@ -90,7 +94,7 @@ lock_vendors(const Jsonb *rows)
 		vendor_ids = lappend(vendor_ids, vr_spi_text(i, 1));
 	foreach(cell, vendor_ids)
 	{
-		VrVendorLock lock = {.wait = true};
+		VrVendorLock lock = {.wait = true, .exclusive = exclusive};
 
 		(void) vr_vendor_lock(lfirst(cell), 0, NULL, &lock);
 	}
@@ -152,7 +156,7 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 		vr_param(TimestampTzGetDatum(now))
 	};
 
-	lock_vendors(rows);
+	lock_vendors(rows, vr_text_in(cstring_to_text("phone"), columns));
 	(void) vr_spi_write(&free_phones, params);
 	(void) vr_spi_write(&upsert, params);
 }
@@ -176,7 +180,7 @@ vr_vendor_forget(const text *vendor_id)
 		1, {TEXTOID}
 	};
 	NullableDatum params[] = {vr_param_ptr(vendor_id)};
-	VrVendorLock lock = {.wait = true};
+	VrVendorLock lock = {.wait = true, .exclusive = true};
 
 	/* Nobody gives it an order between the question and what follows from it. */
 	(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);

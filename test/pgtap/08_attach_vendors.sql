@@ -11,7 +11,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(309);
+SELECT plan(322);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -655,6 +655,33 @@ SELECT is(count(*), 1000::bigint, 'a thousand names changed')
 FROM vendor_routing.vendors WHERE name ~ '^NUMBER \d+$';
 DELETE FROM regress_shop.rows;
 SELECT is(pg_temp.vendors(), '', 'and all gone');
+
+-- Would catch: a registry that has what a row said before a trigger wrote it again, or a vendor
+-- whose row is gone, or none for a row that was put back.
+CREATE FUNCTION regress_shop.again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		EXECUTE TG_ARGV[0] USING coalesce(NEW.id, OLD.id);
+	END IF;
+	RETURN NULL;
+END $$;
+INSERT INTO regress_shop.rows VALUES ('a', 'Anna'), ('b', 'Bert');
+SELECT vr_broadcast('again', 'r', vendors => ARRAY['b']);
+DELETE FROM regress_shop.rows WHERE id = 'b';
+SELECT is((pg_temp.around(format('CREATE TRIGGER %s AFTER %s ON regress_shop.rows FOR EACH ROW EXECUTE FUNCTION regress_shop.again(%L); %s',
+		name, split_part(statement, ' ', 1), action, statement), 'SELECT pg_temp.vendors()'))[2], during, format('%s, and a trigger %s: %s', statement, name, action))
+FROM (VALUES
+	($$UPDATE regress_shop.rows SET name = 'X' WHERE id = 'a'$$, $$UPDATE regress_shop.rows SET name = name || '!' WHERE id = $1$$, 'a=X!, b=Bert (not active)'),
+	($$UPDATE regress_shop.rows SET name = 'X' WHERE id = 'a'$$, $$DELETE FROM regress_shop.rows WHERE id = $1$$, 'b=Bert (not active)'),
+	($$UPDATE regress_shop.rows SET id = 'c' WHERE id = 'a'$$, $$INSERT INTO regress_shop.rows VALUES ('a', 'New')$$, 'a=New, b=Bert (not active), c=Anna'),
+	($$INSERT INTO regress_shop.rows VALUES ('b', 'Back')$$, $$UPDATE regress_shop.rows SET name = name || '!' WHERE id = $1$$, 'a=Anna, b=Back!'),
+	($$INSERT INTO regress_shop.rows VALUES ('c', 'Carl')$$, $$DELETE FROM regress_shop.rows WHERE id = $1$$, 'a=Anna, b=Bert (not active)'),
+	($$DELETE FROM regress_shop.rows WHERE id = 'a'$$, $$INSERT INTO regress_shop.rows VALUES ($1, 'Again')$$, 'a=Again, b=Bert (not active)')
+) AS t (statement, action, during), unnest('{before_ours,zz_after_ours}'::text[]) AS name;
+SELECT vr_cancel(vr_routing_id('again')) \g /dev/null
+DELETE FROM regress_shop.rows;
+SELECT pg_temp.fresh();
+SELECT is(pg_temp.tries(pg_temp.attach('regress_shop.rows')), '0', 'attached, as it is empty');
 
 -- A vendor that is in use ----------------------------------------------------------------------------------
 

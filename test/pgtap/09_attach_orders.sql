@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(306);
+SELECT plan(314);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -482,6 +482,16 @@ SELECT is(pg_temp.would($$UPDATE regress_app.orders SET status = 'VALIDATED', no
 	$$SELECT pg_temp.stand('auto-3')$$), 'FAILED / never offered', 'an order that a trigger has ended is not offered');
 DROP TRIGGER app_go_on ON regress_app.orders;
 
+-- Would catch: an order that is withdrawn because its row was deleted, though a trigger has put it back.
+CREATE FUNCTION regress_app.put_back() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO regress_app.orders SELECT OLD.*;
+	RETURN NULL;
+END $$;
+SELECT is(pg_temp.would(format('CREATE TRIGGER %s AFTER DELETE ON regress_app.orders FOR EACH ROW EXECUTE FUNCTION regress_app.put_back();
+	DELETE FROM regress_app.orders WHERE id = ''auto-1''', name), $$SELECT pg_temp.stand('auto-1')$$), expected, 'put back by a trigger: ' || name)
+FROM (VALUES ('before_ours', 'PENDING_BIDS / PENDING'), ('zz_after_ours', 'VR004')) AS t (name, expected);
+
 -- Would catch: a win that the row does not show, and nobody notices.
 CREATE FUNCTION regress_app.keep() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -650,6 +660,10 @@ FROM (VALUES
 	('SELECT 1', 'true'),
 	('DECLARE c CURSOR WITH HOLD FOR SELECT 1', '42501:'),
 	('CREATE TEMP VIEW lingers AS SELECT 1', '42501:'),
+	('CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (pg_catalog.length(VALUE) >= 0)', '42501:'),
+	('CREATE TYPE pg_temp.uuid AS ENUM (''a'')', '42501:'),
+	('CREATE TYPE pg_temp.pair AS (a int)', '42501:'),
+	('CREATE FUNCTION pg_temp.harmless() RETURNS int LANGUAGE sql AS ''SELECT 1''', 'true'),
 	('SET SESSION AUTHORIZATION DEFAULT', '42501:'),
 	('SELECT set_config(''search_path'', ''regress_trap'', false)', 'true')
 ) AS t (command, expected);
@@ -809,7 +823,10 @@ FROM (VALUES ('interval', '1 day 02:03:04', 'intervalstyle', 'iso_8601'), ('byte
 
 -- Would catch: an order that says nothing of itself, or something that cannot be.
 CREATE TABLE regress_app.loose (id text UNIQUE, shop text, status text, winner text, lat text, lon text, extra text);
+INSERT INTO regress_app.loose VALUES ('before', 'r', NULL);
 SELECT is(pg_temp.tries(pg_temp.attach('{"latitude": "lat", "longitude": "lon", "payload": "extra"}', 'regress_app.loose')), '', 'a table in which all may be missing');
+SELECT is(pg_temp.tries(statement), expected, 'a row from before, without a status: ' || statement)
+FROM (VALUES ('UPDATE regress_app.loose SET shop = ''s'' WHERE id = ''before''', 'OK'), ('UPDATE regress_app.loose SET status = ''CREATED'' WHERE id = ''before''', 'OK')) AS t (statement, expected);
 SELECT is(left(pg_temp.tries(format('INSERT INTO regress_app.loose VALUES (%s)', values)), length(expected)), expected, 'refused: ' || values)
 FROM (VALUES ('NULL, ''r'', ''CREATED''', '22004: the id of an attached order must not be null'), ('''x'', ''r'', NULL', 'VR004:')) AS t (values, expected);
 INSERT INTO regress_app.loose (id, shop, status, lat, lon, extra) VALUES ('loose-1', NULL, 'CREDIT_RESERVED', NULL, NULL, NULL),
