@@ -59,25 +59,51 @@ UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s' WHERE 
 SELECT processed FROM vr_tick();
 SELECT processed FROM vr_tick();
 
--- a serialization failure is passed on, and leaves the session as it was: the tick
--- rolls its own subtransaction back before
-CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	RAISE EXCEPTION 'conflict' USING ERRCODE = 'serialization_failure';
-END $$;
+-- a trigger may raise what it likes: that order fails, the others are done
 UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s' WHERE order_id = 'i-10';
-CREATE TRIGGER conflict BEFORE UPDATE ON vendor_routing.routings
-	FOR EACH ROW EXECUTE FUNCTION conflict();
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'no' USING ERRCODE = current_setting('test.sqlstate');
+END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON vendor_routing.routings FOR EACH ROW EXECUTE FUNCTION refuse();
+DO $$
+DECLARE
+	condition text;
+	tick record;
+BEGIN
+	FOREACH condition IN ARRAY '{serialization_failure,deadlock_detected,query_canceled,admin_shutdown,out_of_memory,disk_full,too_many_connections,io_error}'::text[] LOOP
+		PERFORM set_config('test.sqlstate', condition, false);
+		SELECT processed, failed INTO tick FROM vr_tick();
+		RAISE NOTICE '%: processed %, failed %', condition, tick.processed, tick.failed;
+	END LOOP;
+END $$;
+
+-- at SERIALIZABLE a conflict is the transaction's: it is passed on, and leaves the session as
+-- it was, since the tick rolls its own subtransaction back before
+SET test.sqlstate = 'serialization_failure';
+BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT processed FROM vr_tick();
-SELECT 'the session goes on';
+ROLLBACK;
+SET default_transaction_isolation = 'serializable';
 DO $$
 BEGIN
 	PERFORM vr_tick();
 EXCEPTION WHEN serialization_failure THEN
 	RAISE NOTICE 'caught';
 END $$;
+RESET default_transaction_isolation;
 SELECT 'the session goes on';
-DROP TRIGGER conflict ON vendor_routing.routings;
+
+-- who wants the session to stop is heard
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_sleep(600);
+	RETURN NEW;
+END $$;
+SET statement_timeout = '50ms';
+SELECT processed FROM vr_tick();
+RESET statement_timeout;
+DROP TRIGGER refuse ON vendor_routing.routings;
 SELECT processed, failed FROM vr_tick();
 
 \set VERBOSITY sqlstate
@@ -89,7 +115,8 @@ SELECT vr_tick();
 ROLLBACK;
 \set VERBOSITY default
 DROP FUNCTION not_this_one();
-DROP FUNCTION conflict();
+DROP FUNCTION refuse();
+RESET test.sqlstate;
 DROP PROCEDURE offers_over(text);
 UPDATE vendor_routing.vendors SET is_active = false WHERE vendor_id ~ '^i\d$';
 UPDATE vendor_routing.vendors SET is_active = vendor_id <> 'v11' WHERE vendor_id ~ '^v\d';

@@ -18,14 +18,12 @@
 
 #include "access/genam.h"
 #include "access/tableam.h"
-#include "access/xact.h"
 #include "fmgr.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "attachment.h"
+#include "attempt.h"
 #include "compat.h"
 
 /*
@@ -75,6 +73,25 @@ scan_for(Relation table, Relation index, Datum id, Snapshot snapshot, TupleTable
 	return found;
 }
 
+/* An id on its way from text. */
+typedef struct Input
+{
+	Oid			function;
+	Oid			param;
+	int32		typmod;
+	const char *value;
+	Datum		id;
+} Input;
+
+static void
+read_id(void *arg)
+{
+	Input	   *input = arg;
+
+	input->id = OidInputFunctionCall(input->function, (char *) input->value,
+									 input->param, input->typmod);
+}
+
 /*
  * The id as a value of the type of its column.  Returns false where it cannot be
  * one: of an order from before the table was attached, or a bad argument.
@@ -82,43 +99,20 @@ scan_for(Relation table, Relation index, Datum id, Snapshot snapshot, TupleTable
 static bool
 id_in(Relation table, AttrNumber attnum, const char *value, Datum *id)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	int32		typmod;
-	Oid			type = vr_scalar_type(table, attnum, &typmod);
-	Oid			input;
-	Oid			param;
-	volatile bool possible = true;
+	Input		input = {.value = value};
+	Oid			type = vr_scalar_type(table, attnum, &input.typmod);
+	ErrorData  *error;
 
-	getTypeInputInfo(type, &input, &param);
+	getTypeInputInfo(type, &input.function, &input.param);
 
 	/* Input functions of 15 have no other way to say no than an error. */
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		*id = OidInputFunctionCall(input, (char *) value, param, typmod);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		CurrentResourceOwner = owner;
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
-			error->sqlerrcode != ERRCODE_UNDEFINED_OBJECT)
-			ReThrowError(error);
-		possible = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-	return possible;
+	error = vr_attempt(read_id, &input);
+	if (error == NULL)
+		*id = input.id;
+	else if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
+			 error->sqlerrcode != ERRCODE_UNDEFINED_OBJECT)
+		ReThrowError(error);
+	return error == NULL;
 }
 
 /*

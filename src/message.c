@@ -69,9 +69,6 @@ enum
 	Anum_message_failed_attempt = 17
 };
 
-/* Most batches of the outbox that one claim goes through, so that it ends soon. */
-#define MAX_BATCHES 20
-
 /* Longest time between two attempts, in seconds. */
 #define MAX_BACKOFF 3600
 
@@ -138,13 +135,15 @@ empty_outbox(TimestampTz now)
 {
 	VrOutboxBatch *changed = palloc(sizeof(VrOutboxBatch));
 
-	for (int i = 0; i < MAX_BATCHES; i++)
+	changed->npassed = 0;
+	for (int i = 0; i < VR_OUTBOX_BATCHES; i++)
 	{
 		vr_outbox_lock_changed(changed);
 		if (changed->n == 0)
 			break;
 		queue_messages(changed, now);
-		if (vr_outbox_settle(changed) == 0 || changed->n < VR_OUTBOX_BATCH)
+		vr_outbox_settle(changed);
+		if (changed->n < VR_OUTBOX_BATCH)
 			break;
 	}
 }

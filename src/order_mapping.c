@@ -273,14 +273,36 @@ vr_order_row(const VrOrderMapping *mapping, HeapTuple tuple, TupleDesc tupdesc)
 }
 
 /*
- * A value by the input function of a type; 0 for NULL.
+ * A value by the input function of a type.  An error that it raises has the value, which is
+ * not for everybody who may offer an order.
  */
 static Datum
-value_in(PGFunction in, const char *value)
+value_in(PGFunction in, const char *value, const char *name)
 {
-	return value == NULL ? (Datum) 0 :
-		DirectFunctionCall3(in, CStringGetDatum(value),
-							ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	MemoryContext caller = CurrentMemoryContext;
+	volatile Datum result = 0;
+
+	PG_TRY();
+	{
+		result = DirectFunctionCall3(in, CStringGetDatum(value),
+									 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+			ReThrowError(error);
+		ereport(ERROR,
+				(errcode(error->sqlerrcode),
+				 errmsg("%s of an attached order is not valid", name),
+				 errdetail("Its column has a value of another form.")));
+	}
+	PG_END_TRY();
+	return result;
 }
 
 static const text *
@@ -313,19 +335,21 @@ vr_order_describe(const VrOrderMapping *mapping, HeapTuple tuple, TupleDesc tupd
 	order.product = id_value(values[FIELD_PRODUCT], "product");
 	if (values[FIELD_AMOUNT] != NULL)
 	{
-		order.amount = DatumGetNumeric(value_in(numeric_in, values[FIELD_AMOUNT]));
+		order.amount = DatumGetNumeric(value_in(numeric_in, values[FIELD_AMOUNT], "amount"));
 		vr_check_amount(order.amount, "amount");
 	}
 	order.has_place = (values[FIELD_LATITUDE] != NULL && values[FIELD_LONGITUDE] != NULL);
 	if (order.has_place)
 	{
-		order.place.latitude = DatumGetFloat8(value_in(float8in, values[FIELD_LATITUDE]));
-		order.place.longitude = DatumGetFloat8(value_in(float8in, values[FIELD_LONGITUDE]));
+		order.place.latitude =
+			DatumGetFloat8(value_in(float8in, values[FIELD_LATITUDE], "latitude"));
+		order.place.longitude =
+			DatumGetFloat8(value_in(float8in, values[FIELD_LONGITUDE], "longitude"));
 		vr_check_place(&order.place);
 	}
 	if (values[FIELD_PAYLOAD] != NULL)
 	{
-		order.payload = DatumGetJsonbP(value_in(jsonb_in, values[FIELD_PAYLOAD]));
+		order.payload = DatumGetJsonbP(value_in(jsonb_in, values[FIELD_PAYLOAD], "payload"));
 		vr_check_object(order.payload, "payload");
 	}
 	return order;

@@ -115,8 +115,8 @@ vr_outbox_is_free(const pg_uuid_t *routing_id)
 }
 
 /*
- * Locks some routings of the outbox that are not as they were and that no other sender
- * has.
+ * Locks some routings of the outbox that are not as they were, that no other sender has,
+ * and that have not been passed by.
  */
 void
 vr_outbox_lock_changed(VrOutboxBatch *changed)
@@ -127,15 +127,16 @@ vr_outbox_lock_changed(VrOutboxBatch *changed)
 		" JOIN LATERAL (SELECT t.version, t.status"
 		"  FROM vendor_routing.routings AS t"
 		"  WHERE t.routing_id = o.routing_id" VR_BY_KEY ") AS t ON true"
-		" WHERE o.version <> t.version"
+		" WHERE o.version <> t.version AND o.routing_id <> ALL ($1)"
 		" LIMIT 100"
 		" FOR UPDATE OF o SKIP LOCKED",
-		0, {0},
+		1, {UUIDARRAYOID},
 		.joins = true
 	};
+	NullableDatum params[] = {vr_param_uuids(changed->passed, changed->npassed)};
 
 	StaticAssertStmt(VR_OUTBOX_BATCH == 100, "the LIMIT above");
-	changed->n = vr_spi_write(&select, NULL);
+	changed->n = vr_spi_write(&select, params);
 	for (int i = 0; i < changed->n; i++)
 	{
 		changed->routing_ids[i] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
@@ -147,10 +148,10 @@ vr_outbox_lock_changed(VrOutboxBatch *changed)
 /*
  * Writes down how far the outbox is: of open routings the version; those that are not
  * open, and not changing at this moment, are taken out.  One whose lock others have
- * stays as it is, and comes again.  Returns how many were done.
+ * stays as it is, is passed by in this claim, and comes again in the next.
  */
-int
-vr_outbox_settle(const VrOutboxBatch *changed)
+void
+vr_outbox_settle(VrOutboxBatch *changed)
 {
 	static const VrStatement update = {
 		"UPDATE vendor_routing.outbox"
@@ -182,12 +183,17 @@ vr_outbox_settle(const VrOutboxBatch *changed)
 			open[nopen++] = *routing_id;
 			continue;
 		}
-		if (!vr_try_lock_routing(routing_id))
-			continue;
-		locked[nlocked++] = *routing_id;
-		if (vr_routing_read_if_free(routing_id, &routing) &&
-			routing.version == changed->versions[i])
-			over[nover++] = *routing_id;
+		if (vr_try_lock_routing(routing_id))
+		{
+			locked[nlocked++] = *routing_id;
+			if (vr_routing_read_if_free(routing_id, &routing) &&
+				routing.version == changed->versions[i])
+			{
+				over[nover++] = *routing_id;
+				continue;
+			}
+		}
+		changed->passed[changed->npassed++] = *routing_id;
 	}
 
 	if (nopen > 0)
@@ -209,5 +215,4 @@ vr_outbox_settle(const VrOutboxBatch *changed)
 	/* Who puts it in again waits for our DELETE. */
 	for (int i = 0; i < nlocked; i++)
 		vr_unlock_routing(&locked[i]);
-	return nopen + nover;
 }

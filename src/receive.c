@@ -281,7 +281,8 @@ read_body(Inbound *inbound)
 {
 	static const VrStatement select = {
 		"SELECT w.word, pg_catalog.btrim(w.word, '#.,:;!\"''()[]*'),"
-		" pg_catalog.lower(pg_catalog.btrim(w.word, '#.,:;!\"''()[]*'))"
+		" pg_catalog.lower(pg_catalog.btrim(w.word, '#.,:;!\"''()[]*')),"
+		" pg_catalog.lower(pg_catalog.btrim(w.word, '#.,:;!\"''()[]*') COLLATE \"C\")"
 		" FROM pg_catalog.regexp_split_to_table($1, E'\\\\s+') AS w (word)"
 		" WHERE w.word <> '' LIMIT 41",
 		1, {TEXTOID}
@@ -291,6 +292,7 @@ read_body(Inbound *inbound)
 	text	  **written = palloc(Max(n, 1) * sizeof(text *));
 	text	  **bare = palloc(Max(n, 1) * sizeof(text *));
 	char	  **lower = palloc(Max(n, 1) * sizeof(char *));
+	char	  **lower_ascii = palloc(Max(n, 1) * sizeof(char *));
 
 	StaticAssertStmt(MAX_WORDS == 40, "the LIMIT above");
 	for (uint64 i = 0; i < n; i++)
@@ -298,18 +300,22 @@ read_body(Inbound *inbound)
 		written[i] = vr_spi_text(i, 1);
 		bare[i] = vr_spi_text(i, 2);
 		lower[i] = text_to_cstring(vr_spi_text(i, 3));
+		lower_ascii[i] = text_to_cstring(vr_spi_text(i, 4));
 	}
 	if (n > MAX_WORDS || inbound->too_long)
 		inbound->command = COMMAND_UNCLEAR;
 
 	for (uint64 i = 0; i < n && inbound->command != COMMAND_UNCLEAR; i++)
 	{
-		VrWord		word = (lower[i][0] == '\0') ? VR_WORD_NOTHING :
-			vr_word(inbound->language, lower[i]);
-
 		/* As it is written before as it is without punctuation: both may be ids. */
 		bool		is_id = note_routing(inbound, vr_make_routing_id(written[i])) ||
 			note_routing(inbound, vr_make_routing_id(bare[i]));
+		VrWord		word = (lower[i][0] == '\0') ? VR_WORD_NOTHING :
+			vr_word(inbound->language, lower[i]);
+
+		/* To a Turkish database, the small letters of ACEITO are not aceito. */
+		if (word == VR_WORD_UNKNOWN)
+			word = vr_word(inbound->language, lower_ascii[i]);
 
 		/* It must be one or the other. */
 		if (is_id == (word != VR_WORD_UNKNOWN))

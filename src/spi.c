@@ -184,6 +184,18 @@ plan_for(const VrStatement *statement)
 	return entry->plan;
 }
 
+/*
+ * An error context callback.  What PostgreSQL says of a row that a constraint refuses are
+ * its values: they are for who may read the table, as we can, and not for our caller, nor
+ * for the log.
+ */
+static void
+hide_row(void *arg)
+{
+	if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+		errdetail("What the row says is for those who may read the table.");
+}
+
 static uint64
 execute_plan(SPIPlanPtr plan, int nparams, const NullableDatum *params,
 			 Snapshot snapshot, bool read_only)
@@ -191,6 +203,7 @@ execute_plan(SPIPlanPtr plan, int nparams, const NullableDatum *params,
 	MemoryContext caller = CurrentMemoryContext;
 	Datum		values[VR_MAX_PARAMS];
 	char		nulls[VR_MAX_PARAMS] = {0};
+	ErrorContextCallback hiding = {.callback = hide_row, .previous = error_context_stack};
 	int			result;
 
 	Assert(nparams <= VR_MAX_PARAMS);
@@ -202,8 +215,10 @@ execute_plan(SPIPlanPtr plan, int nparams, const NullableDatum *params,
 		nulls[i] = params[i].isnull ? 'n' : ' ';
 	}
 
+	error_context_stack = &hiding;
 	result = SPI_execute_snapshot(plan, values, nulls, snapshot, InvalidSnapshot,
 								  read_only, true, 0);
+	error_context_stack = hiding.previous;
 	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s",	/* LCOV_EXCL_LINE: does not happen */
 			 SPI_result_code_string(result));

@@ -6,7 +6,8 @@
  * Finds routings by the index on next_deadline, earliest first, so that a pass
  * costs what is due and not what there is.
  *
- * Locking: waits for nobody, but at the beginning for who has a whole table.  A routing
+ * Locking: waits for nobody, but at the beginning for who has a whole table, and MAX_WAIT
+ * where a trigger or a foreign key of the application's does.  A routing
  * whose lock others have, or whose row they are changing, is skipped: any number of
  * sessions can do this at the same time.  Row locks (FOR UPDATE SKIP LOCKED) would not do:
  * they do not keep a REPEATABLE READ caller of vr_accept from meeting our update, and
@@ -15,8 +16,7 @@
  *
  * Errors: where one order cannot be done (a trigger of the DBA's may refuse it), or the
  * pause of one vendor not be ended, the others are: its work is rolled back to a
- * subtransaction, and a WARNING says why.  Errors about the session as a whole (cancel,
- * shutdown, out of memory, deadlock) end the call.
+ * subtransaction, and a WARNING says why.  A cancel or a shutdown ends the call.
  *
  * Memory: a context per batch.
  *
@@ -34,13 +34,15 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "args.h"
+#include "attempt.h"
 #include "catalog.h"
 #include "clock.h"
 #include "compat.h"
@@ -56,6 +58,9 @@ PG_FUNCTION_INFO_V1(vr_tick);
 
 /* Most routings that are locked at one time. */
 #define BATCH_SIZE 100
+
+/* Longest wait for a lock, in milliseconds. */
+#define MAX_WAIT 100
 
 /* Most routings of one call. */
 #define MAX_TICK 1000000
@@ -112,20 +117,41 @@ do_routings(const pg_uuid_t *routing_ids, int n, Tick *tick)
 }
 
 /*
- * Is an error about what is worked on, so that the rest can go on?
+ * Is an error about what is worked on, so that the rest can go on?  A trigger may raise any
+ * error, so not the class of it decides, but whether the session is wanted to stop; and at
+ * SERIALIZABLE, where a conflict is of the transaction as a whole.
  */
 static bool
-is_about_work(int sqlerrcode)
+is_about_work(const ErrorData *error)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_SYSTEM_ERROR:
-			return false;
-	}
-	return true;
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		return error->funcname == NULL || strcmp(error->funcname, "ProcessInterrupts") != 0;
+	return error->sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		!IsolationIsSerializable();
+}
+
+/* What is attempted. */
+typedef struct Work
+{
+	void		(*work) (void *arg);
+	void	   *arg;
+} Work;
+
+/*
+ * Works, and waits for others only so long: in triggers and foreign keys of the
+ * application's and the DBA's, since nothing else here waits.
+ */
+static void
+work_without_waiting(void *arg)
+{
+	Work	   *work = arg;
+	int			level = NewGUCNestLevel();
+
+	if (LockTimeout == 0 || LockTimeout > MAX_WAIT)
+		(void) set_config_option("lock_timeout", CppAsString2(MAX_WAIT), PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	work->work(work->arg);
+	AtEOXact_GUC(true, level);
 }
 
 /*
@@ -135,31 +161,11 @@ is_about_work(int sqlerrcode)
 static ErrorData *
 attempt(void (*work) (void *arg), void *arg)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	Work		limited = {work, arg};
+	ErrorData  *error = vr_attempt(work_without_waiting, &limited);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		work(arg);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		CurrentResourceOwner = owner;
-		if (!is_about_work(error->sqlerrcode))
-			ReThrowError(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
+	if (error != NULL && !is_about_work(error))
+		ReThrowError(error);
 	return error;
 }
 

@@ -62,6 +62,9 @@ static const char *const session_settings[][2] = {
 	{"default_transaction_read_only", "off"},
 	{"default_transaction_isolation", "read committed"},
 	{"statement_timeout", "0"},
+#if PG_VERSION_NUM >= 170000
+	{"transaction_timeout", "0"},
+#endif
 	{"lock_timeout", "0"}
 };
 

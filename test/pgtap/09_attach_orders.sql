@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(314);
+SELECT plan(321);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -832,10 +832,27 @@ FROM (VALUES ('NULL, ''r'', ''CREATED''', '22004: the id of an attached order mu
 INSERT INTO regress_app.loose (id, shop, status, lat, lon, extra) VALUES ('loose-1', NULL, 'CREDIT_RESERVED', NULL, NULL, NULL),
 	('loose-2', 'r', 'CREDIT_RESERVED', '91', '0', NULL), ('loose-3', 'r', 'CREDIT_RESERVED', 'north', '0', NULL),
 	('loose-4', 'r', 'CREDIT_RESERVED', NULL, NULL, '[1]'), ('loose-5', 'r', 'CREDIT_RESERVED', '52.5', '13.25', '{"fragile": true}'),
-	('loose-6', 'r', 'CREDIT_RESERVED', '52.5', NULL, NULL);
+	('loose-6', 'r', 'CREDIT_RESERVED', '52.5', NULL, NULL), ('loose-7', 'r', 'CREDIT_RESERVED', NULL, NULL, '{"secret": 1'),
+	('loose-8', 'r', 'CREDIT_RESERVED', '1', '1e999', NULL);
 SELECT is(left(pg_temp.tries(format('SELECT vr_broadcast(%L, NULL)', id)), length(expected)), expected, 'cannot be offered: ' || expected)
-FROM (VALUES ('loose-1', '22004: retailer_id must not be null'), ('loose-2', '22023: latitude'), ('loose-3', '22P02: invalid input syntax for type double precision'),
-	('loose-4', '22023: payload must be')) AS t (id, expected);
+FROM (VALUES ('loose-1', '22004: retailer_id must not be null'), ('loose-2', '22023: latitude'), ('loose-3', '22P02: latitude of an attached order is not valid'),
+	('loose-4', '22023: payload must be'), ('loose-7', '22P02: payload of an attached order is not valid'), ('loose-8', '22003: longitude of an attached order is not valid')) AS t (id, expected);
+-- Would catch: what the row says, in an error for who may offer it and not read it.
+CREATE FUNCTION pg_temp.all_of_error(statement text)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+	hint text;
+	context text;
+BEGIN
+	EXECUTE statement;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
+	RETURN concat_ws(' | ', sqlerrm, detail, hint, context);
+END $$;
+SELECT unalike(pg_temp.all_of_error(format('SELECT vr_broadcast(%L, NULL)', id)), '%' || value || '%', id || ' does not tell ' || value)
+FROM (VALUES ('loose-2', '91'), ('loose-3', 'north'), ('loose-4', '[1]'), ('loose-7', 'secret'), ('loose-8', '1e999')) AS t (id, value);
 SELECT vr_broadcast(id, NULL) FROM (VALUES ('loose-5'), ('loose-6')) AS t (id) \g /dev/null
 SELECT results_eq($$SELECT latitude, longitude, payload FROM vendor_routing.routings WHERE order_id LIKE 'loose-%' ORDER BY order_id$$,
 	$$VALUES (52.5::float8, 13.25::float8, '{"fragile": true}'::jsonb), (NULL, NULL, NULL)$$, 'the place and the payload come from the row');

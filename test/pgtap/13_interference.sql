@@ -2,12 +2,12 @@
 -- off, rows that are on another node of a sharded cluster.
 --
 -- Would catch: half of a verb where a trigger suppresses the rest; memory overrun by a
--- table with many columns; a row that is not valid, and is taken for one; an order that
+-- table with many columns; a row that is shown to who may not read it; a row that is not valid, and is taken for one; an order that
 -- nobody can win because its row is not where a scan of this node looks.
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(48);
+SELECT plan(56);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -71,6 +71,31 @@ DROP TRIGGER move ON vendor_routing.events;
 DROP TRIGGER move ON vendor_routing.cancellations;
 DROP TRIGGER move ON vendor_routing.responses;
 DROP TRIGGER move ON vendor_routing.routings;
+
+-- Would catch: a row of ours that is shown in an error to who may call, and not read.
+INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, phone) VALUES ('h', 'Hidden', true, '+491700000019');
+SELECT vr_broadcast('h' || n, 'secret shop', payload => '{"secret": 1}', vendors => '{h}') FROM generate_series(1, 2) AS n \g /dev/null
+CREATE FUNCTION pg_temp.refused(of_table text, call text)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+BEGIN
+	EXECUTE format('ALTER TABLE vendor_routing.%s ADD CONSTRAINT never CHECK (false) NOT VALID', of_table);
+	EXECUTE 'SELECT FROM ' || call;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN sqlstate || ' ' || detail;
+END $$;
+SELECT is(pg_temp.refused(of_table, call), '23514 What the row says is for those who may read the table.', 'a CHECK on ' || of_table || ': ' || call)
+FROM (VALUES
+	('routings', 'vr_accept(vr_routing_id(''h1''), ''h'')'), ('routings', 'vr_broadcast(''h3'', ''secret shop'', vendors => ''{h}'')'),
+	('responses', 'vr_respond(vr_routing_id(''h1''), ''h'', ''REJECT'', ''secret reason'')'), ('events', 'vr_cancel(vr_routing_id(''h1''), ''secret reason'')'),
+	('vendors', 'vr_pause(''h'')'), ('cancellations', 'vr_cancel(vr_routing_id(''h1''))'), ('messages', 'vr_claim_messages()'),
+	('inbound_messages', 'vr_receive_message(''wa'', ''h'', ''491700000019'', ''accept h1'')')
+) AS t (of_table, call);
+SELECT vr_cancel(vr_routing_id('h' || n)) FROM generate_series(1, 2) AS n \g /dev/null
+UPDATE vendor_routing.vendors SET is_active = false WHERE vendor_id = 'h';
 
 -- Would catch: a load that is counted after the trigger has brought the order to its end.
 CREATE FUNCTION pg_temp.take_on() RETURNS trigger LANGUAGE plpgsql AS $$

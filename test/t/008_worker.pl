@@ -419,16 +419,22 @@ ask("ALTER DATABASE extended SET default_transaction_read_only = on");
 ask("ALTER DATABASE extended SET default_transaction_isolation = 'serializable'");
 ask("ALTER DATABASE extended SET search_path = 'nowhere'");
 ask("ALTER DATABASE extended SET statement_timeout = '1ms'");
+my $own = '-c statement_timeout=0';
+if ($node->pg_version >= 17)
+{
+	ask("ALTER DATABASE extended SET transaction_timeout = '1ms'");
+	$own .= ' -c transaction_timeout=0';
+}
 ask('SELECT pg_terminate_backend(pid)' . workers_of('extended'));
 wait_for_worker('extended');
-ask(<<'SQL', 'extended');
+{
+	local $ENV{PGOPTIONS} = $own;
+
+	ask(<<'SQL', 'extended');
 SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE;
-SET statement_timeout = 0;
 SET search_path = public;
 SELECT * FROM vr_broadcast('with-settings', 'retailer-1', ttl => '10 ms');
 SQL
-{
-	local $ENV{PGOPTIONS} = '-c statement_timeout=0';
 	wait_until_exhausted('with-settings', 'extended');
 }
 pass('settings of the database do not stop the worker');

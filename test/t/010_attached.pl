@@ -147,6 +147,33 @@ SQL
 		'FAILED', 'the next tick does it');
 }
 
+# Nor, for long, for a foreign key of the application's: the order that needs it fails, and
+# is done when it can be.
+{
+	$node->safe_psql('postgres', <<'SQL');
+SET vendor_routing.offer_ttl = '2h';
+SET vendor_routing.order_ttl = '2h';
+INSERT INTO app.orders (id, status) VALUES (1000003, 'CREDIT_RESERVED');
+UPDATE app.wholesalers SET cap = NULL;
+SELECT vr_respond(routing_id, vendor_id, 'ACCEPT') FROM vendor_routing.responses
+ WHERE routing_id = vr_routing_id('1000003') ORDER BY rank LIMIT 1;
+UPDATE vendor_routing.responses SET offered_at = now() - interval '2 h', expires_at = now() - interval '1 s'
+ WHERE routing_id = vr_routing_id('1000003');
+UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s' WHERE order_id = '1000003';
+SQL
+	my $application = new_session($node, 'postgres');
+	my $status = "SELECT status FROM app.orders WHERE id = 1000003";
+
+	$application->query_safe('BEGIN; SELECT FROM app.wholesalers FOR UPDATE');
+	is( $node->safe_psql('postgres', "SET statement_timeout = '60s'; SELECT failed FROM vr_tick()"),
+		'1', 'a tick does not wait for the end of a transaction that has what a foreign key looks at');
+	is($node->safe_psql('postgres', $status), 'PENDING_BIDS', 'it has changed nothing');
+	$application->query_safe('COMMIT');
+	$application->quit;
+	is($node->safe_psql('postgres', 'SELECT failed FROM vr_tick()'), '0', 'the next tick');
+	is($node->safe_psql('postgres', $status), 'VENDOR_ACCEPTED', 'does it');
+}
+
 # Attached tables are attached still after a dump, whatever is restored first.
 {
 	my $dump = PostgreSQL::Test::Utils::tempdir . '/dump';

@@ -4,7 +4,8 @@
 # Catches: a message that is lost or made twice, an offer that goes out long after
 # the order was decided, a vendor that is told of a win it does not have, or never
 # of the end of what it was offered, or of the end of what it never was; a reply that
-# counts twice; what a crash makes of messages between claim and sent.
+# counts twice; what a crash makes of messages between claim and sent; words that are
+# not understood in a database of another language.
 #
 # MESSAGE_ORDERS=n plays n orders instead of 60, MESSAGE_SEED=n repeats the choices
 # of a run (not their timing).
@@ -462,6 +463,27 @@ SQL
 unlike(join('', map { -e "$dir/errors-$_" ? slurp_file("$dir/errors-$_") : '' } 1 .. $senders),
 	qr/ERROR:(?!\s+relation "batch" already exists)/, 'no sender gets an error');
 is(ask("SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'"), '0', 'no deadlock');
+
+# To a Turkish database, I is the capital of another letter than i.
+SKIP:
+{
+	skip 'the server has no ICU', 1
+	  if ask("SELECT count(*) FROM pg_collation WHERE collprovider = 'i'") eq '0';
+	$node->safe_psql('postgres',
+		"CREATE DATABASE turkish TEMPLATE template0 ENCODING UTF8 LOCALE 'C' LOCALE_PROVIDER icu ICU_LOCALE 'tr'");
+	is($node->safe_psql('turkish', <<"SQL"), "LOCKED\nREJECTED\nLOCKED", 'words in capitals, in a Turkish database');
+SET client_encoding = UTF8;
+CREATE EXTENSION vendor_routing;
+INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, phone, attributes)
+VALUES ('p', 'P', true, '+351910000001', '{"language": "pt"}'), ('t', 'T', true, '+905010000001', '{"language": "tr"}');
+INSERT INTO vendor_routing.message_words VALUES ('tr', 'hay\x{c4}\x{b1}r', 'REJECT'), ('tr', 'evet', 'ACCEPT');
+CREATE TABLE made AS SELECT FROM vr_broadcast('o-1', 'r') AS a, vr_broadcast('o-2', 'r', vendors => '{t}') AS b,
+	vr_broadcast('o-3', 'r', vendors => '{t}') AS c;
+SELECT outcome FROM vr_receive_message('wa', '1', '351910000001', 'ACEITO');
+SELECT outcome FROM vr_receive_message('wa', '2', '905010000001', 'HAYIR o-2');
+SELECT outcome FROM vr_receive_message('wa', '3', '905010000001', 'Evet o-3');
+SQL
+}
 
 $node->stop;
 done_testing();

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * attempt.h
+ *		Work that may fail.
+ *
+ * IDENTIFICATION
+ *	  src/attempt.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VR_ATTEMPT_H
+#define VR_ATTEMPT_H
+
+extern ErrorData *vr_attempt(void (*work) (void *arg), void *arg);
+
+#endif							/* VR_ATTEMPT_H */
