@@ -546,7 +546,7 @@ revive_cancellation(const pg_uuid_t *message_id, bool again, TimestampTz now)
 	};
 	static const VrStatement update = {
 		"UPDATE vendor_routing.messages"
-		" SET state = 'QUEUED', due_at = $2, sent_at = NULL, delivered_at = NULL, read_at = NULL"
+		" SET state = 'QUEUED', due_at = $2, sent_at = NULL"
 		" WHERE message_id = $1",
 		2, {UUIDOID, TIMESTAMPTZOID}
 	};

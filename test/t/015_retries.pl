@@ -432,7 +432,8 @@ sub last_moment
 
 		return $m - 1
 		  if $later->{key} eq $step->{key} && !$while{$window}->($step, $later)
-		  || $later->{verb} eq 'claim' && $step->{verb} eq 'failed'
+		  # without the attempt, and its external id, they are about the last one
+		  || $later->{verb} eq 'claim' && ($step->{verb} eq 'failed' || $window eq 'receipt')
 		  # which does something with any order, and does not say which
 		  || $later->{verb} eq 'tick' && $later->{answer} =~ /[1-9]/ && $window !~ /^(?:other|receipt)$/;
 	}
