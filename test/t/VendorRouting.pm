@@ -252,13 +252,22 @@ sub lost_wins
 	return grep { ($on_record{$_} // '') ne $wins->{$_} } sort keys %$wins;
 }
 
+# The state of a process, and its parent; nothing where there is no such process any more.
+sub state_and_parent
+{
+	my ($pid) = @_;
+
+	open my $stat, '<', "/proc/$pid/stat" or return;
+	return (<$stat> // '') =~ /\) (\S) (\d+)/;
+}
+
 # Is this process gone?  A zombie is: it holds nothing any more, but its parent
 # has not asked for it yet.
 sub is_zombie
 {
 	my ($pid) = @_;
 
-	return -r "/proc/$pid/stat" && slurp_file("/proc/$pid/stat") =~ /\) Z /;
+	return ((state_and_parent($pid))[0] // '') eq 'Z';
 }
 
 sub is_gone
@@ -268,8 +277,9 @@ sub is_gone
 	return (!kill(0, $pid) && $! != EPERM) || is_zombie($pid);
 }
 
-# Kills the server, and waits until no process of it is left.  The postmaster is
-# stopped first, so that it has no time to see its children die, nor they it.
+# Kills the server, and waits until no process of it is left: these, and those that it has
+# started since.  The postmaster is stopped first, so that it has no time to see its
+# children die, nor they it.
 sub kill_server
 {
 	my ($node, @children) = @_;
@@ -277,6 +287,9 @@ sub kill_server
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 
 	kill 'STOP', $postmaster;
+	usleep(1000) until ((state_and_parent($postmaster))[0] // 'T') eq 'T' || time > $deadline;
+	push @children, grep { ((state_and_parent($_))[1] // 0) == $postmaster }
+	  map { m{(\d+)} } glob '/proc/[0-9]*';
 	kill 'KILL', @children;
 	$node->kill9;
 	foreach my $pid ($postmaster, @children)
