@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(321);
+SELECT plan(322);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -833,10 +833,11 @@ INSERT INTO regress_app.loose (id, shop, status, lat, lon, extra) VALUES ('loose
 	('loose-2', 'r', 'CREDIT_RESERVED', '91', '0', NULL), ('loose-3', 'r', 'CREDIT_RESERVED', 'north', '0', NULL),
 	('loose-4', 'r', 'CREDIT_RESERVED', NULL, NULL, '[1]'), ('loose-5', 'r', 'CREDIT_RESERVED', '52.5', '13.25', '{"fragile": true}'),
 	('loose-6', 'r', 'CREDIT_RESERVED', '52.5', NULL, NULL), ('loose-7', 'r', 'CREDIT_RESERVED', NULL, NULL, '{"secret": 1'),
-	('loose-8', 'r', 'CREDIT_RESERVED', '1', '1e999', NULL);
+	('loose-8', 'r', 'CREDIT_RESERVED', '1', '1e999', NULL), ('loose-9', 'r', 'CREDIT_RESERVED', NULL, NULL, repeat('[', 100000));
 SELECT is(left(pg_temp.tries(format('SELECT vr_broadcast(%L, NULL)', id)), length(expected)), expected, 'cannot be offered: ' || expected)
 FROM (VALUES ('loose-1', '22004: retailer_id must not be null'), ('loose-2', '22023: latitude'), ('loose-3', '22P02: latitude of an attached order is not valid'),
-	('loose-4', '22023: payload must be'), ('loose-7', '22P02: payload of an attached order is not valid'), ('loose-8', '22003: longitude of an attached order is not valid')) AS t (id, expected);
+	('loose-4', '22023: payload must be'), ('loose-7', '22P02: payload of an attached order is not valid'), ('loose-8', '22003: longitude of an attached order is not valid'),
+	('loose-9', '54001: stack depth limit exceeded')) AS t (id, expected);
 -- Would catch: what the row says, in an error for who may offer it and not read it.
 CREATE FUNCTION pg_temp.all_of_error(statement text)
 RETURNS text LANGUAGE plpgsql AS $$
