@@ -163,7 +163,7 @@ lock_place(const Place *place, bool wait)
 	TupleDesc	tupdesc = RelationGetDescr(place->table);
 	LockTupleMode mode = LockTupleNoKeyExclusive;
 
-	for (AttrNumber attnum = 1; attnum <= tupdesc->natts; attnum++)
+	for (int attnum = 1; attnum <= tupdesc->natts; attnum++)
 	{
 		if ((attnum == vr_order_status_field(&place->mapping)->attnum ||
 			 attnum == vr_order_winner_field(&place->mapping)->attnum ||
