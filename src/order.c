@@ -27,6 +27,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -350,6 +351,38 @@ superuser_is_about(void)
 		superuser_arg(GetAuthenticatedUserId());
 }
 
+/*
+ * The types in the session's temporary schema; NULL for none.  Their names come before
+ * those of pg_catalog, so whoever makes one there has its checks run by casts of the
+ * caller's.  PostgreSQL refuses that to a restricted operation in its newest minor releases
+ * only.
+ */
+static text *
+temporary_types(void)
+{
+	static const VrStatement select = {
+		"SELECT string_agg(t.oid || ' ' || t.ctid, ',' ORDER BY t.oid)"
+		" FROM pg_catalog.pg_type AS t"
+		" WHERE t.typnamespace = $1",
+		1, {OIDOID}
+	};
+	Oid			schema;
+	Oid			toast_schema;
+	NullableDatum params[1];
+	text	   *types;
+	VrSpi		spi;
+
+	GetTempNamespaceState(&schema, &toast_schema);
+	if (!OidIsValid(schema))
+		return NULL;
+	params[0] = vr_param(ObjectIdGetDatum(schema));
+	vr_spi_begin(&spi);
+	vr_spi_read(&select, params);
+	types = vr_spi_text(0, 1);
+	vr_spi_end(&spi);
+	return types;
+}
+
 /* The routing whose order is being written; NULL: none. */
 static const VrRouting *following = NULL;
 
@@ -379,11 +412,15 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 		.types = {TIDOID},
 		.params = {vr_param_tid(&place->slot->tts_tid)}
 	};
+	text	   *types = NULL;
 	VrSpi		spi;
 	uint64		written = 0;
 
 	if (!trusted)
+	{
 		defer_nothing();
+		types = temporary_types();
+	}
 	vr_spi_begin_as(&spi, owner, trusted ? 0 : SECURITY_RESTRICTED_OPERATION, search_path);
 	initStringInfo(&update.sql);
 	appendStringInfo(&update.sql, "UPDATE ONLY %s SET ",
@@ -408,6 +445,12 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 	}
 	PG_END_TRY();
 	vr_spi_end(&spi);
+	if (!trusted && !vr_text_eq(temporary_types(), types))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot create a temporary type within security-restricted operation"),
+				 errdetail("A trigger of table \"%s\" did.",
+						   RelationGetRelationName(place->table))));
 	if (written != 1)
 		not_written(place);
 }
