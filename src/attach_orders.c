@@ -24,6 +24,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "access/tableam.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
@@ -133,15 +134,14 @@ refuse(const VrOrderRow *row, const char *detail, const char *hint)
  * write ourselves follows from the routing.
  */
 static void
-check_edge(const VrOrderRow *before, const VrOrderRow *after, const VrRouting *routing)
+check_edge(const VrOrderRow *before, const VrOrderRow *after)
 {
 	if (after->status == NULL)
 		refuse(after, "An attached order has a status.", NULL);
 	if (before == NULL || before->status == NULL ||
 		strcmp(before->status, after->status) == 0)
 		return;
-	if (routing != NULL && vr_order_is_following(after->order_id) &&
-		after->state == vr_order_state_of(routing))
+	if (vr_order_is_following(after->order_id, after->state))
 		return;
 	if (!vr_order_edge_exists(before->status, after->status))
 		refuse(after, psprintf("Its status is %s, and vendor_routing.order_edges does not lead from there.",
@@ -290,37 +290,68 @@ withdraw_all(void)
 		end_routing(&routing_ids[i], NULL, "ORDER_DELETED");
 }
 
+static const VrField *
+id_field(const Jsonb *mapping, Relation table)
+{
+	VrOrderMapping *result = palloc(sizeof(VrOrderMapping));
+
+	*result = vr_order_mapping_read(mapping, table);
+	return vr_order_id_field(result);
+}
+
 /*
- * A row is new, or not as it was.  A trigger of the application's may have changed
- * it again since, and the sequel has been judged and done then: of this change only
- * the edge is left to ask for.
+ * Does what follows from a row that is new, or not as it was.
  */
 static void
-sync_row(const VrOrderMapping *mapping, const VrOrderRow *before, TriggerData *trigger,
-		 HeapTuple tuple, TupleTableSlot *slot)
+judge(const VrOrderMapping *mapping, const VrOrderRow *row, HeapTuple tuple,
+	  TupleDesc tupdesc, bool status_changed)
+{
+	VrRouting	found;
+	const VrRouting *routing = NULL;
+
+	if (vr_routing_find(vr_make_routing_id(row->order_id), &found))
+		routing = &found;
+	if (status_changed)
+		check_status(mapping, row, routing);
+	if (routing != NULL && vr_order_winner_is_mapped(mapping))
+		check_winner(row, routing);
+	if (status_changed)
+		react(mapping, row, tuple, tupdesc, routing);
+}
+
+/*
+ * A row is new, or not as it was.  A trigger of the application's may have changed it
+ * again since.  Of a status that is gone, only the edge is left to ask for, since that
+ * of the next has been judged; what the row still says has not.
+ */
+static void
+sync_row(const VrAttachment *attachment, const VrOrderMapping *mapping,
+		 const VrOrderRow *before, TriggerData *trigger, HeapTuple tuple,
+		 TupleTableSlot *slot)
 {
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	VrOrderRow	after = vr_order_row(mapping, tuple, tupdesc);
 	bool		is_new = (before == NULL || !vr_text_eq(before->order_id, after.order_id));
 	bool		status_changed = (is_new || !vr_cstring_eq(before->status, after.status));
 	bool		winner_changed = (is_new || !vr_cstring_eq(before->winner, after.winner));
-	VrRouting	found;
-	const VrRouting *routing = NULL;
+	VrAttachedRow now;
 
 	if (!status_changed && !winner_changed)
 		return;
-	if (vr_routing_find(vr_make_routing_id(after.order_id), &found))
-		routing = &found;
 	if (status_changed)
-		check_edge(before, &after, routing);
-	if (!table_tuple_satisfies_snapshot(trigger->tg_relation, slot, SnapshotSelf))
-		return;
-	if (status_changed)
-		check_status(mapping, &after, routing);
-	if (routing != NULL && vr_order_winner_is_mapped(mapping))
-		check_winner(&after, routing);
-	if (status_changed)
-		react(mapping, &after, tuple, tupdesc, routing);
+		check_edge(before, &after);
+	if (table_tuple_satisfies_snapshot(trigger->tg_relation, slot, SnapshotSelf))
+		judge(mapping, &after, tuple, tupdesc, status_changed);
+	else if (vr_attached_find(attachment, id_field, text_to_cstring(after.order_id), &now))
+	{
+		VrOrderMapping now_mapping = vr_order_mapping_read(attachment->mapping, now.table);
+		TupleDesc	now_tupdesc = RelationGetDescr(now.table);
+		VrOrderRow	row = vr_order_row(&now_mapping, now.tuple, now_tupdesc);
+
+		judge(&now_mapping, &row, now.tuple, now_tupdesc,
+			  status_changed && vr_cstring_eq(row.status, after.status));
+		table_close(now.table, NoLock);
+	}
 }
 
 static void
@@ -333,7 +364,8 @@ refuse_new_id(const VrOrderRow *before)
 }
 
 static void
-sync_update(const VrOrderMapping *mapping, TriggerData *trigger)
+sync_update(const VrAttachment *attachment, const VrOrderMapping *mapping,
+			TriggerData *trigger)
 {
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	VrOrderRow	before = vr_order_row(mapping, trigger->tg_trigtuple, tupdesc);
@@ -343,7 +375,8 @@ sync_update(const VrOrderMapping *mapping, TriggerData *trigger)
 	if (!vr_text_eq(before.order_id, after.order_id) &&
 		vr_routing_find(vr_make_routing_id(before.order_id), &routing))
 		refuse_new_id(&before);
-	sync_row(mapping, &before, trigger, trigger->tg_newtuple, trigger->tg_newslot);
+	sync_row(attachment, mapping, &before, trigger, trigger->tg_newtuple,
+			 trigger->tg_newslot);
 }
 
 /*
@@ -351,17 +384,21 @@ sync_update(const VrOrderMapping *mapping, TriggerData *trigger)
  * moved, and so has another id.
  */
 static void
-sync_delete(const VrOrderMapping *mapping, TriggerData *trigger)
+sync_delete(const VrAttachment *attachment, const VrOrderMapping *mapping,
+			TriggerData *trigger)
 {
 	HeapTuple	old = trigger->tg_trigtuple;
 	VrOrderRow	before = vr_order_row(mapping, old, RelationGetDescr(trigger->tg_relation));
 	VrRouting	routing;
+	VrAttachedRow now;
 
 	if (!vr_routing_find(vr_make_routing_id(before.order_id), &routing))
 		return;
 	if (HeapTupleHeaderIndicatesMovedPartitions(old->t_data))
 		refuse_new_id(&before);
-	if (!vr_order_has_row(before.order_id))
+	if (vr_attached_find(attachment, id_field, text_to_cstring(before.order_id), &now))
+		table_close(now.table, NoLock);
+	else
 		end_routing(&routing.routing_id, NULL, "ORDER_DELETED");
 }
 
@@ -388,11 +425,12 @@ vr_sync_orders(PG_FUNCTION_ARGS)
 	vr_require_after_row(trigger);
 	mapping = vr_order_mapping_read(attachment.mapping, trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		sync_row(&mapping, NULL, trigger, trigger->tg_trigtuple, trigger->tg_trigslot);
+		sync_row(&attachment, &mapping, NULL, trigger, trigger->tg_trigtuple,
+				 trigger->tg_trigslot);
 	else if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		sync_update(&mapping, trigger);
+		sync_update(&attachment, &mapping, trigger);
 	else
-		sync_delete(&mapping, trigger);
+		sync_delete(&attachment, &mapping, trigger);
 	return PointerGetDatum(NULL);
 }
 

@@ -24,12 +24,9 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -353,44 +350,10 @@ write_row(const VrField *fields, HeapTuple tuple, TupleDesc tupdesc, bool is_new
 	write_rows(rows, columns);
 }
 
-/* A row of the attached table. */
-typedef struct Row
+static const VrField *
+id_field(const Jsonb *mapping, Relation table)
 {
-	Relation	table;			/* or of a partition of it */
-	VrField    *fields;
-	HeapTuple	tuple;
-} Row;
-
-/*
- * Finds the row of a vendor as it is after what the calling statement and the triggers of
- * the application have done.  The caller closes the table where there is one.
- */
-static bool
-find_row(const VrAttachment *attachment, const char *vendor_id, Row *row)
-{
-	ListCell   *cell;
-
-	CommandCounterIncrement();
-	foreach(cell, vr_attached_tables(attachment->relation, AccessShareLock))
-	{
-		TupleTableSlot *slot;
-		bool		found;
-
-		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_RELATION)
-			continue;
-		row->table = table_open(lfirst_oid(cell), NoLock);
-		row->fields = read_mapping(attachment->mapping, row->table);
-		slot = table_slot_create(row->table, NULL);
-		found = vr_attached_row(row->table, &row->fields[FIELD_VENDOR_ID], vendor_id, slot);
-		if (found)
-			row->tuple = ExecCopySlotHeapTuple(slot);
-		ExecDropSingleTupleTableSlot(slot);
-		if (found && strcmp(vendor_id_of(row->fields, row->tuple,
-										 RelationGetDescr(row->table)), vendor_id) == 0)
-			return true;
-		table_close(row->table, NoLock);
-	}
-	return false;
+	return &read_mapping(mapping, table)[FIELD_VENDOR_ID];
 }
 
 /*
@@ -402,13 +365,15 @@ sync_row(const VrAttachment *attachment, const VrField *fields, TriggerData *tri
 		 HeapTuple tuple, TupleTableSlot *slot, bool is_new)
 {
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
-	Row			now;
+	VrAttachedRow now;
 
 	if (table_tuple_satisfies_snapshot(trigger->tg_relation, slot, SnapshotSelf))
 		write_row(fields, tuple, tupdesc, is_new);
-	else if (find_row(attachment, vendor_id_of(fields, tuple, tupdesc), &now))
+	else if (vr_attached_find(attachment, id_field, vendor_id_of(fields, tuple, tupdesc),
+							  &now))
 	{
-		write_row(now.fields, now.tuple, RelationGetDescr(now.table), is_new);
+		write_row(read_mapping(attachment->mapping, now.table), now.tuple,
+				  RelationGetDescr(now.table), is_new);
 		table_close(now.table, NoLock);
 	}
 }
@@ -419,10 +384,10 @@ sync_row(const VrAttachment *attachment, const VrField *fields, TriggerData *tri
 static void
 forget_row(const VrAttachment *attachment, const char *vendor_id)
 {
-	Row			now;
+	VrAttachedRow now;
 	VrSpi		spi;
 
-	if (find_row(attachment, vendor_id, &now))
+	if (vr_attached_find(attachment, id_field, vendor_id, &now))
 	{
 		table_close(now.table, NoLock);
 		return;

@@ -17,11 +17,15 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "fmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "args.h"
 #include "attachment.h"
 #include "attempt.h"
 #include "compat.h"
@@ -118,7 +122,7 @@ id_in(Relation table, AttrNumber attnum, const char *value, Datum *id)
 /*
  * Puts the newest version of the row with this id into the slot, as committed or our own.
  * Returns false where there is none.  Equal is not the same: the caller looks whether the
- * text of the id is the one that it wants.
+ * text of the id is the one that it wants (vr_attached_find does).
  */
 bool
 vr_attached_row(Relation table, const VrField *id, const char *value, TupleTableSlot *slot)
@@ -145,4 +149,45 @@ vr_attached_row(Relation table, const VrField *id, const char *value, TupleTable
 	}
 	index_close(index, NoLock);
 	return found;
+}
+
+/*
+ * Finds the row with this id in a table that is attached, as it is after what the calling
+ * statement and the triggers of the application have done.  The caller closes the table
+ * where there is one.
+ */
+bool
+vr_attached_find(const VrAttachment *attachment, VrIdField id_field, const char *id,
+				 VrAttachedRow *row)
+{
+	ListCell   *cell;
+
+	CommandCounterIncrement();
+	foreach(cell, vr_attached_tables(attachment->relation, AccessShareLock))
+	{
+		const VrField *field;
+		TupleTableSlot *slot;
+		bool		found;
+
+		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_RELATION)
+			continue;
+		row->table = table_open(lfirst_oid(cell), NoLock);
+		field = id_field(attachment->mapping, row->table);
+		slot = table_slot_create(row->table, NULL);
+		found = vr_attached_row(row->table, field, id, slot);
+		if (found)
+		{
+			int			level = vr_begin_output();
+
+			row->tuple = ExecCopySlotHeapTuple(slot);
+			found = vr_cstring_eq(vr_field_value(field, row->tuple,
+												 RelationGetDescr(row->table)), id);
+			vr_end_output(level);
+		}
+		ExecDropSingleTupleTableSlot(slot);
+		if (found)
+			return true;
+		table_close(row->table, NoLock);
+	}
+	return false;
 }

@@ -253,7 +253,8 @@ vr_detach(VrAttachmentKind kind, Oid caller, Oid successor,
 									triggers[i].name,
 									vr_quoted_name(attachment.relation)));
 	}
-	return vr_attachment_delete(kind);
+	/* Replaced in place, so that there is no moment at which nothing seems attached. */
+	return OidIsValid(successor) || vr_attachment_delete(kind);
 }
 
 static void
@@ -299,7 +300,8 @@ vr_open_attachable(Oid relation)
 		table->rd_rel->relnamespace == get_namespace_oid("vendor_routing", true))
 		cannot_attach(table, ERRCODE_WRONG_OBJECT_TYPE,
 					  "It belongs to the server or to the extension.");
-	if (table->rd_rel->relkind == RELKIND_RELATION && has_subclass(relation))
+	if (table->rd_rel->relkind == RELKIND_RELATION &&
+		find_inheritance_children(relation, NoLock) != NIL)
 		cannot_attach(table, ERRCODE_WRONG_OBJECT_TYPE,
 					  "It has tables that inherit from it.");
 	return table;
@@ -407,10 +409,15 @@ vr_canonical(Relation relation, AttrNumber attnum, char *value)
 	Oid			param;
 	Oid			output;
 	bool		is_varlena;
+	int			level = vr_begin_output();
+	char	   *canonical;
 
 	getTypeInputInfo(type, &input, &param);
 	getTypeOutputInfo(type, &output, &is_varlena);
-	return OidOutputFunctionCall(output, OidInputFunctionCall(input, value, param, typmod));
+	canonical = OidOutputFunctionCall(output,
+									  OidInputFunctionCall(input, value, param, typmod));
+	vr_end_output(level);
+	return canonical;
 }
 
 /*
@@ -554,19 +561,19 @@ vr_require_unique(Relation relation, const VrField *field)
  * The tables with the rows of an attached table: its partitions, and itself.  What
  * inherits from it otherwise has ids of its own, and is not attached.  The partitions
  * are locked as wanted; the caller has locked the table.  NIL where it was dropped
- * meanwhile.
+ * meanwhile, or was before a dump, and its OID is something else's now.
  */
 List *
 vr_attached_tables(Oid relation, LOCKMODE lockmode)
 {
 	switch (get_rel_relkind(relation))
 	{
-		case '\0':
-			return NIL;
+		case RELKIND_RELATION:
+			return list_make1_oid(relation);
 		case RELKIND_PARTITIONED_TABLE:
 			return find_all_inheritors(relation, lockmode, NULL);
 	}
-	return list_make1_oid(relation);
+	return NIL;
 }
 
 /*

@@ -52,6 +52,16 @@ typedef struct VrField
 	char	   *equals;			/* the value is whether the column says this */
 } VrField;
 
+/* A row of an attached table. */
+typedef struct VrAttachedRow
+{
+	Relation	table;			/* or of a partition of it */
+	HeapTuple	tuple;
+} VrAttachedRow;
+
+/* The field of a mapping that has the id. */
+typedef const VrField *(*VrIdField) (const Jsonb *mapping, Relation table);
+
 /* A trigger of ours on a table of theirs. */
 typedef struct VrTrigger
 {
@@ -98,6 +108,8 @@ extern void vr_attached_rows(Oid relation, Snapshot snapshot,
 							 void *arg);
 extern bool vr_attached_row(Relation table, const VrField *id, const char *value,
 							TupleTableSlot *slot);
+extern bool vr_attached_find(const VrAttachment *attachment, VrIdField id_field,
+							 const char *id, VrAttachedRow *row);
 extern bool vr_field_is_mapped(const VrField *field);
 extern char *vr_field_value(const VrField *field, HeapTuple row, TupleDesc tupdesc);
 

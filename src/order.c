@@ -176,22 +176,6 @@ lock_place(const Place *place, bool wait)
 }
 
 /*
- * Has the order a row, be it one that was put back since another was deleted?
- */
-bool
-vr_order_has_row(const text *order_id)
-{
-	Orders		orders;
-	Place		place;
-
-	CommandCounterIncrement();	/* what the calling statement has done counts */
-	if (!lock_orders(&orders, true, NULL) || !find_order(&orders, order_id, &place))
-		return false;
-	close_place(&place);
-	return true;
-}
-
-/*
  * Keeps others from changing the row of an order until the transaction ends.
  * Returns false where that would mean to wait, and we do not.  True also where
  * no table is attached, or it has no such row.
@@ -387,12 +371,13 @@ temporary_types(void)
 static const VrRouting *following = NULL;
 
 /*
- * Is it us who are writing this order?
+ * Is it us who are writing this order, to say this?
  */
 bool
-vr_order_is_following(const text *order_id)
+vr_order_is_following(const text *order_id, VrOrderState state)
 {
-	return following != NULL && vr_text_eq(following->order_id, order_id);
+	return following != NULL && vr_text_eq(following->order_id, order_id) &&
+		vr_order_state_of(following) == state;
 }
 
 /*
@@ -482,7 +467,8 @@ check_written(const Orders *orders, const VrRouting *routing,
 /*
  * Brings the row of an order in step with its routing, where the call has put
  * that into another state.  Called after vr_spi_end, with the settings and the
- * rights of our caller.
+ * rights of our caller.  Where a trigger of the DBA's has taken the routing further, the
+ * row is in step with that already.
  */
 void
 vr_order_follow(const VrRouting *routing)
@@ -492,9 +478,12 @@ vr_order_follow(const VrRouting *routing)
 	VrOrderRow	row;
 	const char *winner;
 	const char *word;
+	VrRouting	now;
 	bool		differs;
 
 	if (!routing->moved || !lock_orders(&orders, true, NULL))
+		return;
+	if (vr_routing_find(&routing->routing_id, &now) && now.version != routing->version)
 		return;
 	if (!find_order(&orders, routing->order_id, &place))
 	{

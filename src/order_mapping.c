@@ -223,7 +223,9 @@ vr_order_check_mapping(const VrOrderMapping *mapping, Relation relation)
 
 		if (field->attnum == 0)
 			continue;
-		(void) vr_scalar_type(relation, field->attnum, &typmod);
+		if (vr_scalar_type(relation, field->attnum, &typmod) == BPCHAROID &&
+			ours[i] == FIELD_WINNER)
+			bad_mapping(field->rule->key, "The column pads the ids of vendors with blanks.");
 		if (ours[i] != FIELD_ORDER_ID &&
 			TupleDescAttr(RelationGetDescr(relation), field->attnum - 1)->attgenerated != '\0')
 			bad_mapping(field->rule->key, "The column is generated, and cannot be written.");

@@ -44,6 +44,7 @@ vr_set_hours(PG_FUNCTION_ARGS)
 				 errmsg("time_zone and hours must be given together")));
 
 	vr_spi_begin(&spi);
+	vr_check_hours(time_zone, hours);
 	vr_vendor_lock_known(vendor_id, &lock);
 	vr_vendor_set_hours(vendor_id, &lock.tid, time_zone, hours, vr_now());
 	vr_spi_end(&spi);

@@ -83,6 +83,13 @@ vr_require_after_row(const TriggerData *trigger)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function must be fired after each row")));
+
+	/* A partition that is elsewhere: its rows cannot be looked up. */
+	if (trigger->tg_relation->rd_rel->relkind != RELKIND_RELATION)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a foreign table", RelationGetRelationName(trigger->tg_relation)),
+				 errdetail("It belongs to an attached table, whose rows must be in this database.")));
 }
 
 static void

@@ -350,13 +350,11 @@ vr_vendor_pause_if_silent(const text *vendor_id, TimestampTz now)
 }
 
 /*
- * Sets the working hours of a vendor: a JSON array of {"days", "from", "to"},
- * or NULL with NULL for the zone.  The row is locked.  Errors: 22023 for hours
- * or a zone that are not such.
+ * Refuses hours that are not such: 22023.  This reads the zones of the server from their
+ * files, so nobody is to wait for us meanwhile.
  */
 void
-vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,
-					const text *time_zone, const Jsonb *hours, TimestampTz now)
+vr_check_hours(const text *time_zone, const Jsonb *hours)
 {
 	static const VrStatement zone_exists = {
 		"SELECT 1"
@@ -376,7 +374,35 @@ vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,
 		" ELSE false END",
 		1, {JSONBOID}
 	};
+	NullableDatum zone[] = {vr_param_ptr(time_zone)};
 
+	if (hours != NULL)
+	{
+		NullableDatum shape[] = {vr_param_ptr(hours)};
+
+		vr_spi_read(&shape_is_right, shape);
+		if (!DatumGetBool(vr_spi_value(0, 1).value))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("hours are not valid"),
+					 errhint("Give an array of objects like {\"days\": [1, 2, 3, 4, 5], \"from\": \"09:00\", \"to\": \"18:00\"}; Monday is 1.")));
+	}
+	if (time_zone != NULL && vr_spi_read(&zone_exists, zone) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("time zone \"%s\" does not exist",
+						text_to_cstring(time_zone)),
+				 errhint("The view pg_timezone_names has those that do.")));
+}
+
+/*
+ * Sets the working hours of a vendor: a JSON array of {"days", "from", "to"},
+ * or NULL with NULL for the zone, which have been checked.  The row is locked.
+ */
+void
+vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,
+					const text *time_zone, const Jsonb *hours, TimestampTz now)
+{
 	/* Hours that end when or before they begin end the next day. */
 	static const VrStatement update = {
 		"UPDATE vendor_routing.vendors"
@@ -398,7 +424,6 @@ vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,
 		" WHERE ctid = $1 AND vendor_id = $2",
 		4, {TIDOID, TEXTOID, TEXTOID, JSONBOID}
 	};
-	NullableDatum zone[] = {vr_param_ptr(time_zone)};
 	NullableDatum params[] = {
 		vr_param_tid(tid),
 		vr_param_ptr(vendor_id),
@@ -406,23 +431,6 @@ vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,
 		vr_param_ptr(hours)
 	};
 
-	if (hours != NULL)
-	{
-		NullableDatum shape[] = {vr_param_ptr(hours)};
-
-		vr_spi_read(&shape_is_right, shape);
-		if (!DatumGetBool(vr_spi_value(0, 1).value))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("hours are not valid"),
-					 errhint("Give an array of objects like {\"days\": [1, 2, 3, 4, 5], \"from\": \"09:00\", \"to\": \"18:00\"}; Monday is 1.")));
-	}
-	if (time_zone != NULL && vr_spi_read(&zone_exists, zone) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" does not exist",
-						text_to_cstring(time_zone)),
-				 errhint("The view pg_timezone_names has those that do.")));
 	vr_spi_write_exactly(&update, params, 1);
 	vr_vendor_event_insert(vendor_id, now, VR_EVENT_HOURS_SET,
 						   time_zone == NULL ? NULL :

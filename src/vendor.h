@@ -78,6 +78,7 @@ extern List *vr_vendors_to_resume(int max, TimestampTz now);
 extern bool vr_vendor_end_pause(const text *vendor_id, TimestampTz now);
 extern bool vr_vendors_next_resume(TimestampTz now, TimestampTz *when);
 extern void vr_vendor_pause_if_silent(const text *vendor_id, TimestampTz now);
+extern void vr_check_hours(const text *time_zone, const Jsonb *hours);
 extern void vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,
 								const text *time_zone, const Jsonb *hours,
 								TimestampTz now);

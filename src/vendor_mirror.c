@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 
 #include "args.h"
+#include "attempt.h"
 #include "phone.h"
 #include "spi.h"
 #include "vendor.h"
@@ -100,13 +101,22 @@ lock_vendors(const Jsonb *rows, bool exclusive)
 	}
 }
 
-/*
- * Writes rows of the attached table; columns are the names of those that are
- * mapped.  Numbers that are given up come first, so that rows can exchange them.
- */
-void
-vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
+/* Rows on their way into the registry. */
+typedef struct Mirror
 {
+	const Jsonb *rows;
+	const List *columns;
+	TimestampTz now;
+} Mirror;
+
+/*
+ * Writes rows of the attached table.  Numbers that are given up come first, so that rows
+ * can exchange them.
+ */
+static void
+write_rows(void *arg)
+{
+	const Mirror *mirror = arg;
 	static const VrStatement upsert = {
 		"INSERT INTO vendor_routing.vendors AS v"
 		" (vendor_id, name, phone, is_active, is_verified, products,"
@@ -151,14 +161,40 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 		.joins = true
 	};
 	NullableDatum params[] = {
-		vr_param_ptr(rows),
-		vr_param_texts(columns),
-		vr_param(TimestampTzGetDatum(now))
+		vr_param_ptr(mirror->rows),
+		vr_param_texts(mirror->columns),
+		vr_param(TimestampTzGetDatum(mirror->now))
 	};
 
-	lock_vendors(rows, vr_text_in(cstring_to_text("phone"), columns));
 	(void) vr_spi_write(&free_phones, params);
 	(void) vr_spi_write(&upsert, params);
+}
+
+/*
+ * Writes rows of the attached table; columns are the names of those that are mapped.  Where
+ * somebody else takes a number at the same time, we wait for that in its index, and look
+ * again then: who was first has it.
+ */
+void
+vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
+{
+	Mirror		mirror = {rows, columns, now};
+	bool		phones = vr_text_in(cstring_to_text("phone"), columns);
+
+	lock_vendors(rows, phones);
+	for (int i = 1; phones; i++)
+	{
+		ErrorData  *error = vr_attempt(write_rows, &mirror);
+
+		if (error == NULL)
+			return;
+		if (i == VR_MAX_LOOKS || error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION ||
+			error->constraint_name == NULL ||
+			strcmp(error->constraint_name, "vendors_phone_key") != 0)
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	write_rows(&mirror);
 }
 
 /*

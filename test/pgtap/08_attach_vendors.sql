@@ -11,7 +11,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(322);
+SELECT plan(323);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -437,6 +437,16 @@ RESET extra_float_digits;
 SELECT results_eq($$SELECT latitude, longitude FROM vendor_routing.vendors WHERE vendor_id = 'A'$$,
 	'VALUES (52.520008123::float8, 13.404954987::float8)',
 	'coordinates are exact whatever extra_float_digits says');
+
+SAVEPOINT dates;
+CREATE TABLE regress_shop.dated (id text PRIMARY KEY, name text, closed date, seen timestamptz);
+SET LOCAL datestyle = 'German';
+SET LOCAL timezone = 'Asia/Tokyo';
+SELECT pg_temp.tries($$SELECT vr_attach_vendors('regress_shop.dated', '{"vendor_id": "id", "is_active": {"column": "closed", "equals": "9999-12-31"},
+	"is_verified": {"column": "seen", "equals": "2026-01-01 00:00+00"}}')$$) \g /dev/null
+INSERT INTO regress_shop.dated VALUES ('dated', 'D', '9999-12-31', '2026-01-01 09:00+09');
+SELECT is((SELECT is_active || ' ' || is_verified FROM vendor_routing.vendors WHERE vendor_id = 'dated'), 'true true', 'what a column is compared with is spelled in one way, whatever the session has');
+ROLLBACK TO dates;
 
 -- The members of a vendor that are mapped, once the table is attached so; or the error.
 CREATE FUNCTION pg_temp.mapped(id text, mapping jsonb)

@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(322);
+SELECT plan(339);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -482,6 +482,45 @@ SELECT is(pg_temp.would($$UPDATE regress_app.orders SET status = 'VALIDATED', no
 	$$SELECT pg_temp.stand('auto-3')$$), 'FAILED / never offered', 'an order that a trigger has ended is not offered');
 DROP TRIGGER app_go_on ON regress_app.orders;
 
+-- Would catch: a change of the application's that nobody hears of, because a trigger of its own has touched the row since.
+CREATE FUNCTION regress_app.touch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		UPDATE regress_app.orders SET note = 'touched' WHERE id = NEW.id;
+	END IF;
+	RETURN NULL;
+END $$;
+SELECT is(pg_temp.would(format('CREATE TRIGGER %s AFTER INSERT OR UPDATE ON regress_app.orders FOR EACH ROW EXECUTE FUNCTION regress_app.touch(); %s', name, statement),
+	$$SELECT pg_temp.stand('auto-1')$$), expected, format('a trigger touches the row (%s): %s', name, statement))
+FROM unnest('{before_ours,zz_after_ours}'::text[]) AS name, (VALUES
+	($$UPDATE regress_app.orders SET status = 'CANCELLED' WHERE id = 'auto-1'$$, 'CANCELLED / CANCELLED'),
+	($$UPDATE regress_app.orders SET status = 'VENDOR_ACCEPTED' WHERE id = 'auto-1'$$, 'VR004'),
+	($$UPDATE regress_app.orders SET winner = 'v2' WHERE id = 'auto-1'$$, 'VR004'),
+	($$SELECT vr_accept(vr_routing_id('auto-1'), 'v1')$$, 'VENDOR_ACCEPTED v1 / LOCKED v1'),
+	($$SELECT vr_accept(vr_routing_id('auto-1'), 'v1'); UPDATE regress_app.orders SET status = 'FAILED' WHERE id = 'auto-1'$$, 'FAILED v1 / COMPLETED v1')
+) AS t (statement, expected);
+SELECT is(pg_temp.would($$CREATE TRIGGER before_ours AFTER INSERT ON regress_app.orders FOR EACH ROW EXECUTE FUNCTION regress_app.touch();
+	INSERT INTO regress_app.orders (id, status) VALUES ('auto-9', 'CREDIT_RESERVED')$$, $$SELECT pg_temp.stand('auto-9')$$),
+	'PENDING_BIDS / PENDING', 'a trigger touches a new row: it is offered all the same');
+
+-- Would catch: a verb that fails because a trigger has taken the order further than it did.
+CREATE FUNCTION regress_app.give_up() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE regress_app.orders SET status = 'CANCELLED' WHERE id = NEW.id;
+	RETURN NULL;
+END $$;
+SELECT is(pg_temp.would(format($s$SELECT vr_accept(vr_routing_id('auto-1'), 'v1'); CREATE TRIGGER %s AFTER UPDATE ON regress_app.orders FOR EACH ROW
+	WHEN (OLD.status = 'VENDOR_ACCEPTED' AND NEW.status = 'PENDING_BIDS') EXECUTE FUNCTION regress_app.give_up();
+	SELECT vr_release(vr_routing_id('auto-1'), 'v1')$s$, name), $$SELECT pg_temp.stand('auto-1')$$), 'CANCELLED / CANCELLED', 'a trigger gives up what comes back: ' || name)
+FROM unnest('{before_ours,zz_after_ours}'::text[]) AS name;
+CREATE FUNCTION regress_app.complete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	PERFORM vr_complete(NEW.routing_id);
+	RETURN NULL;
+END $$;
+SELECT is(pg_temp.would($$CREATE TRIGGER complete AFTER INSERT ON vendor_routing.events FOR EACH ROW WHEN (NEW.event_type = 'VENDOR_ACCEPTED') EXECUTE FUNCTION regress_app.complete();
+	SELECT vr_accept(vr_routing_id('auto-1'), 'v1')$$, $$SELECT pg_temp.stand('auto-1')$$), 'DELIVERED v1 / COMPLETED v1', 'a trigger of the DBA''s completes what is won');
+
 -- Would catch: an order that is withdrawn because its row was deleted, though a trigger has put it back.
 CREATE FUNCTION regress_app.put_back() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -821,6 +860,13 @@ SELECT is(pg_temp.spelled_by(key_type, key, setting, value), 'CANCELLED', format
 FROM (VALUES ('interval', '1 day 02:03:04', 'intervalstyle', 'iso_8601'), ('bytea', '\x00ff41', 'bytea_output', 'escape'),
 	('date', '2026-01-02', 'datestyle', 'German'), ('float8', '0.1', 'extra_float_digits', '-5')) AS t (key_type, key, setting, value);
 
+-- Would catch: a table that cannot be attached because of one that is gone.
+CREATE TABLE regress_app.kid () INHERITS (regress_app.orders);
+DROP TABLE regress_app.kid;
+SELECT is(pg_temp.tries(pg_temp.attach()), '', 'a table that had a child once');
+SELECT is(pg_temp.tries(pg_temp.attach()), '', 'attached again');
+SELECT vr_detach_orders() \g /dev/null
+
 -- Would catch: an order that says nothing of itself, or something that cannot be.
 CREATE TABLE regress_app.loose (id text UNIQUE, shop text, status text, winner text, lat text, lon text, extra text);
 INSERT INTO regress_app.loose VALUES ('before', 'r', NULL);
@@ -882,6 +928,10 @@ SELECT is(pg_temp.tries($$SELECT vr_accept(vr_routing_id('loose-6'), 'v1')$$), '
 	'without its unique index');
 SELECT vr_detach_orders();
 SELECT vr_cancel(vr_routing_id(id)) FROM (VALUES ('loose-5'), ('loose-6')) AS t (id) \g /dev/null
+
+-- Would catch: a winner that the row has otherwise than the routing, so that nobody can win.
+CREATE TABLE regress_app.padded (id text PRIMARY KEY, shop text, status text, winner char(10));
+SELECT is(left(pg_temp.tries(pg_temp.attach('{}', 'regress_app.padded')), 6), '22023:', 'a column that pads the winner');
 
 -- Would catch: an argument that is not of the type of the column, and is an error of that type.
 CREATE TABLE regress_app.by_role (id regrole PRIMARY KEY, shop text, status text, winner text);

@@ -174,6 +174,32 @@ SQL
 	is($node->safe_psql('postgres', $status), 'VENDOR_ACCEPTED', 'does it');
 }
 
+# A row of a partition that is in another database cannot be followed: an error, no crash.
+SKIP:
+{
+	skip 'the server has no postgres_fdw', 2
+	  if $node->safe_psql('postgres', "SELECT count(*) FROM pg_available_extensions WHERE name = 'postgres_fdw'") eq '0';
+	$node->safe_psql('postgres', 'CREATE DATABASE spread');
+	$node->safe_psql('postgres', 'CREATE DATABASE far');
+	$node->safe_psql('far', 'CREATE TABLE rows (id text, shop text, status text)');
+	$node->safe_psql('spread', <<"SQL");
+CREATE EXTENSION vendor_routing;
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '${\$node->host}', port '${\$node->port}', dbname 'far');
+CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (password_required 'false');
+CREATE TABLE orders (id text, shop text, status text) PARTITION BY LIST (id);
+CREATE UNIQUE INDEX orders_id ON orders (id);
+SELECT vr_attach_orders('orders', '{"order_id": "id", "retailer_id": "shop", "status": "status"}');
+SELECT vr_attach_vendors('orders', '{"vendor_id": "id"}');
+DROP INDEX orders_id;
+CREATE FOREIGN TABLE orders_far PARTITION OF orders FOR VALUES IN ('far') SERVER far OPTIONS (table_name 'rows');
+SQL
+	my ($status, $stdout, $stderr) = $node->psql('spread', "INSERT INTO orders VALUES ('far', 'r', 'CREATED')");
+
+	like($stderr, qr/ERROR:  "orders_far" is a foreign table/, 'a row that is elsewhere');
+	is($node->safe_psql('spread', 'SELECT count(*) FROM orders'), '0', 'the server lives');
+}
+
 # Attached tables are attached still after a dump, whatever is restored first.
 {
 	my $dump = PostgreSQL::Test::Utils::tempdir . '/dump';
