@@ -31,6 +31,15 @@ SELECT paused_until IS NOT NULL AS paused FROM vendor_routing.vendors WHERE vend
 SELECT vendor_count FROM vr_broadcast('u-7', 'retailer', vendors => ARRAY['u2'], ttl => '3 h');
 SELECT timed_out FROM vr_timeout(vr_routing_id('u-7'), '0');
 SELECT paused_until > now() AS paused, pause_reason FROM vendor_routing.vendors WHERE vendor_id = 'u2';
+-- what was offered before the last pause does not count, nor take a place
+SELECT vr_resume('u2');
+SELECT vendor_count FROM vr_broadcast('u-8', 'retailer', vendors => ARRAY['u2'], ttl => '9 h');
+SELECT recorded FROM vr_respond(vr_routing_id('u-8'), 'u2', 'REJECT');
+SELECT vr_pause('u2') = 'infinity' AS paused;
+SELECT vr_resume('u2');
+SELECT vendor_count FROM generate_series(9, 10) AS i, vr_broadcast('u-' || i, 'retailer', vendors => ARRAY['u2'], ttl => '1 h');
+SELECT timed_out FROM generate_series(9, 10) AS i, vr_timeout(vr_routing_id('u-' || i), '0');
+SELECT paused_until > now() AS paused, pause_reason FROM vendor_routing.vendors WHERE vendor_id = 'u2';
 RESET vendor_routing.auto_pause_after;
 
 \set VERBOSITY sqlstate

@@ -21,6 +21,8 @@ SELECT vr_set_hours('h1', 'UTC', '[{"days": [0], "from": "09:00", "to": "18:00"}
 \set VERBOSITY sqlstate
 SELECT vr_set_hours('h1', 'UTC', '{}');
 SELECT vr_set_hours('h1', 'UTC', '[1]');
+SELECT vr_set_hours('h1', 'UTC', '[[{"days": [1], "from": "09:00", "to": "18:00"}]]');
+SELECT vr_set_hours('h1', 'UTC', '[{"days": [[1]], "from": "09:00", "to": "18:00"}]');
 SELECT vr_set_hours('h1', 'UTC', '[{"days": [1]}]');
 SELECT vr_set_hours('h1', 'UTC', '[{"days": ["1"], "from": "09:00", "to": "18:00"}]');
 SELECT vr_set_hours('h1', 'UTC', '[{"days": [1], "from": "25:00", "to": "18:00"}]');

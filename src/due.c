@@ -175,6 +175,9 @@ do_due_pending(VrRouting *routing, const Interval *ttl, bool wait,
 	if ((!wait && !vr_responses_try_lock(silent)) || !can_write(routing, wait))
 		return false;
 	written_at = vr_now();
+	/* Its own time has ended while we waited: that is what is due now. */
+	if (now < routing->expires_at && written_at >= routing->expires_at)
+		return do_due_pending(routing, ttl, wait, written_at, work);
 	time_out(routing, silent, written_at);
 	work->timed_out += list_length(silent);
 	live = (vr_responses_deadline(responses, ttl, now) != 0);

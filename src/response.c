@@ -502,10 +502,10 @@ bool
 vr_responses_all_silent(const text *vendor_id, int n, TimestampTz since)
 {
 	static const VrStatement select = {
-		"SELECT count(*) FILTER (WHERE l.response = 'TIMEOUT' AND l.offered_at > $3)::int4"
-		" FROM (SELECT response, offered_at"
+		"SELECT count(*) FILTER (WHERE l.response = 'TIMEOUT')::int4"
+		" FROM (SELECT response"
 		"       FROM vendor_routing.responses"
-		"       WHERE vendor_id = $1 AND response IS NOT NULL"
+		"       WHERE vendor_id = $1 AND response IS NOT NULL AND offered_at > $3"
 		"       ORDER BY expires_at DESC"
 		"       LIMIT $2) AS l",
 		3, {TEXTOID, INT8OID, TIMESTAMPTZOID}

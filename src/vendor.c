@@ -367,7 +367,7 @@ vr_check_hours(const text *time_zone, const Jsonb *hours)
 		"SELECT CASE WHEN pg_catalog.jsonb_typeof($1) = 'array'"
 		" THEN pg_catalog.jsonb_array_length($1) ="
 		"  pg_catalog.jsonb_array_length(pg_catalog.jsonb_path_query_array($1,"
-		"   '$[*] ? (@.type() == \"object\" && @.from.type() == \"string\""
+		"   'strict $[*] ? (@.type() == \"object\" && @.from.type() == \"string\""
 		"     && @.to.type() == \"string\" && @.days.type() == \"array\""
 		"     && !exists(@.days[*] ? (@.type() != \"number\""
 		"       || !(@ == 1 || @ == 2 || @ == 3 || @ == 4 || @ == 5 || @ == 6 || @ == 7))))'))"
