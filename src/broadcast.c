@@ -220,14 +220,18 @@ static void
 find_or_lock(Start *start)
 {
 	const pg_uuid_t *routing_id = &start->routing.routing_id;
+	VrAttachment attachment;
 	VrRouting	routing;
 
 	while (!vr_routing_find(routing_id, &routing))
 	{
 		/* Who has the row of the order may be making the routing, and take it on. */
-		(void) vr_order_lock(start->plan.order.order_id, true);
-		if (vr_routing_find(routing_id, &routing))
-			return;
+		if (vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
+		{
+			(void) vr_order_lock(start->plan.order.order_id, true);
+			if (vr_routing_find(routing_id, &routing))
+				return;
+		}
 		(void) vr_order_require_offerable(&start->plan.order);
 		vr_lock_routing(routing_id);
 		start->to_write = !vr_routing_exists(routing_id);
