@@ -32,7 +32,6 @@
 #include "utils/memutils.h"
 
 #include "args.h"
-#include "attachment.h"
 #include "blocklist.h"
 #include "broadcast.h"
 #include "clock.h"
@@ -220,19 +219,11 @@ static void
 find_or_lock(Start *start)
 {
 	const pg_uuid_t *routing_id = &start->routing.routing_id;
-	VrAttachment attachment;
 	VrRouting	routing;
 
 	while (!vr_routing_find(routing_id, &routing))
 	{
-		/* Who has the row of the order may be making the routing, and take it on. */
-		if (vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
-		{
-			(void) vr_order_lock(start->plan.order.order_id, true);
-			if (vr_routing_find(routing_id, &routing))
-				return;
-		}
-		(void) vr_order_require_offerable(&start->plan.order);
+		vr_order_require_offerable(&start->plan.order);
 		vr_lock_routing(routing_id);
 		start->to_write = !vr_routing_exists(routing_id);
 		if (start->to_write)

@@ -39,6 +39,7 @@
 #include "args.h"
 #include "attachment.h"
 #include "errors.h"
+#include "ids.h"
 #include "newest.h"
 #include "order.h"
 #include "order_mapping.h"
@@ -226,22 +227,35 @@ is_offerable(const VrOrderMapping *mapping, const VrOrderRow *row)
 
 /*
  * Locks the row of an order that is to be offered, and fills in what the caller
- * of vr_broadcast has left out.  Does nothing, and returns false, where no table
- * is attached.
+ * of vr_broadcast has left out.  Does nothing where no table is attached; nor where the
+ * order has been offered meanwhile, by whoever had the row, and may have gone on.
  */
-bool
+void
 vr_order_require_offerable(VrOrder *order)
 {
 	Orders		orders;
 	Place		place;
 	VrOrderRow	row;
 	VrOrder		described;
+	VrRouting	routing;
+	bool		found;
 	bool		should_free;
 
 	if (!lock_orders(&orders, true, NULL))
-		return false;
-	if (!find_order(&orders, order->order_id, &place) ||
-		lock_place(&place, true) == VR_ROW_GONE)
+		return;
+	found = find_order(&orders, order->order_id, &place);
+	if (found && lock_place(&place, true) == VR_ROW_GONE)
+	{
+		close_place(&place);
+		found = false;
+	}
+	if (vr_routing_find(vr_make_routing_id(order->order_id), &routing))
+	{
+		if (found)
+			close_place(&place);
+		return;
+	}
+	if (!found)
 		unknown_order(order->order_id, orders.attachment.relation);
 
 	row = row_at(&place);
@@ -269,7 +283,6 @@ vr_order_require_offerable(VrOrder *order)
 	if (order->payload == NULL)
 		order->payload = described.payload;
 	close_place(&place);
-	return true;
 }
 
 static void

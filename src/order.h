@@ -15,7 +15,7 @@
 #include "routing.h"
 
 extern bool vr_order_lock(const text *order_id, bool wait);
-extern bool vr_order_require_offerable(VrOrder *order);
+extern void vr_order_require_offerable(VrOrder *order);
 extern void vr_order_follow(const VrRouting *routing);
 extern bool vr_order_is_following(const text *order_id, VrOrderState state);
 

@@ -12,7 +12,7 @@ COMMENT ON CONSTRAINT outbox_pkey ON vendor_routing.outbox IS 'Each routing once
 
 SELECT pg_extension_config_dump('vendor_routing.outbox', '');
 
--- src/message.c reads this table by column number: new columns go last.
+-- src/message_report.c reads this table by column number: new columns go last.
 CREATE TABLE vendor_routing.messages (
 	message_id uuid NOT NULL DEFAULT gen_random_uuid(),
 	routing_id uuid NOT NULL,
