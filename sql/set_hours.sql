@@ -6,6 +6,9 @@ SELECT vr_set_hours('h1', 'Europe/Berlin', '[{"days": [1, 2.0], "from": "09:00",
 SELECT time_zone, working_hours FROM vendor_routing.vendors WHERE vendor_id = 'h1';
 SELECT vr_set_hours('h1', 'UTC', '[{"days": [7], "from": "22:00", "to": "02:00"}, {"days": [1], "from": "00:00", "to": "24:00"}]');
 SELECT time_zone, working_hours FROM vendor_routing.vendors WHERE vendor_id = 'h1';
+-- whole minutes, of which each begun one counts: neither closed nor a whole day
+SELECT vr_set_hours('h1', 'UTC', '[{"days": [1], "from": "09:00:10", "to": "09:00:20"}, {"days": [2], "from": "09:00:40", "to": "23:59:59"}]');
+SELECT time_zone, working_hours FROM vendor_routing.vendors WHERE vendor_id = 'h1';
 SELECT vr_set_hours('h1', 'UTC', '[]');
 SELECT vr_broadcast('h-1', 'retailer', 'hours');
 SELECT vr_set_hours('h1', 'Asia/Kolkata', '[{"days": [1, 2, 3, 4, 5, 6, 7], "from": "00:00", "to": "24:00"}]');

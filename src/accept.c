@@ -32,7 +32,6 @@
 #include "identity.h"
 #include "json.h"
 #include "lock.h"
-#include "order.h"
 #include "outcome.h"
 #include "response.h"
 #include "routing.h"
@@ -122,8 +121,15 @@ static VrOutcome
 pursue(Attempt *attempt)
 {
 	const pg_uuid_t routing_id = attempt->routing.routing_id;
-	VrEvent		win = {VR_EVENT_ACCEPTED, attempt->vendor_id, attempt->payload};
 	VrVendorLock lock = {.wait = true};
+	VrWin		win = {
+		.vendor_id = attempt->vendor_id,
+		.vendor_tid = &lock.tid,
+		.response = &attempt->response,
+		.answer = {.payload = attempt->payload},
+		.event_type = VR_EVENT_ACCEPTED,
+		.payload = attempt->payload
+	};
 	VrOutcome	outcome;
 
 	vr_routing_read_locked(&routing_id, &attempt->routing);
@@ -151,8 +157,7 @@ pursue(Attempt *attempt)
 	}
 
 	if (outcome == VR_OUTCOME_LOCKED &&
-		!vr_award(&attempt->routing, &win, NULL, &lock.tid,
-				  &attempt->response, attempt->now))
+		!vr_award(&attempt->routing, &win, attempt->now))
 		outcome = VR_OUTCOME_BUSY;
 
 	/*
@@ -195,8 +200,7 @@ record_loss(Attempt *attempt, VrOutcome outcome)
 
 	if (open && outcome != VR_OUTCOME_EXPIRED)
 	{
-		vr_event_insert_refused_once(routing, attempt->now,
-									 attempt->vendor_id, details);
+		vr_event_add_refused_once(routing, attempt->now, attempt->vendor_id, details);
 		return;
 	}
 
@@ -205,9 +209,8 @@ record_loss(Attempt *attempt, VrOutcome outcome)
 	if (!vr_response_record(routing, attempt->vendor_id, &attempt->response,
 							answer, &said, attempt->now))
 		return;
-	vr_event_insert(routing, attempt->now,
-					open ? VR_EVENT_TIMED_OUT : VR_EVENT_RESPONSE,
-					attempt->vendor_id, details);
+	vr_event_add(routing, attempt->now, open ? VR_EVENT_TIMED_OUT : VR_EVENT_RESPONSE,
+				 attempt->vendor_id, details);
 	if (open)
 		vr_advance_if_declined(routing, attempt->now);
 }
@@ -236,8 +239,7 @@ vr_accept_order(const pg_uuid_t *routing_id, const text *vendor_id,
 			outcome = pursue(&attempt);
 		if (loss_to_record(&attempt, outcome))
 			record_loss(&attempt, outcome);
-		vr_spi_end(&spi);
-		vr_order_follow(&attempt.routing);
+		vr_routing_end(&attempt.routing, &spi);
 	}
 	*routing = attempt.routing;
 	return outcome;

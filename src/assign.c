@@ -26,7 +26,6 @@
 #include "eligibility.h"
 #include "event.h"
 #include "json.h"
-#include "order.h"
 #include "outcome.h"
 #include "response.h"
 #include "routing.h"
@@ -126,7 +125,12 @@ assign(VrRouting *routing, const text *vendor_id, const text *actor, bool force)
 	VrQuestion	question = {.retailer_id = routing->retailer_id, .now = now};
 	VrVendorLock lock = {.wait = true};
 	VrResponse *offer;
-	VrEvent		win = {VR_EVENT_ASSIGNED, vendor_id, NULL};
+	VrWin		win = {
+		.vendor_id = vendor_id,
+		.vendor_tid = &lock.tid,
+		.answer = {.reason = cstring_to_text("ASSIGNED")},
+		.event_type = VR_EVENT_ASSIGNED
+	};
 
 	if (outcome != VR_OUTCOME_LOCKED)
 		return outcome;
@@ -149,9 +153,10 @@ assign(VrRouting *routing, const text *vendor_id, const text *actor, bool force)
 	if (offer->answer == VR_REJECT || offer->answer == VR_ERROR)
 		return VR_OUTCOME_ALREADY_REJECTED;
 
+	win.response = offer;
 	win.payload = vr_json({"actor", .string = vr_cstring(actor)},
 						  {"force", .string = force ? "true" : "false"});
-	if (!vr_award(routing, &win, cstring_to_text("ASSIGNED"), &lock.tid, offer, now))
+	if (!vr_award(routing, &win, now))
 		vr_spi_not_written();
 	return VR_OUTCOME_LOCKED;
 }
@@ -175,8 +180,7 @@ vr_assign(PG_FUNCTION_ARGS)
 	vr_spi_begin(&spi);
 	vr_routing_read_locked(routing_id, &routing);
 	outcome = assign(&routing, vendor_id, actor, force);
-	vr_spi_end(&spi);
-	vr_order_follow(&routing);
+	vr_routing_end(&routing, &spi);
 
 	PG_RETURN_DATUM(vr_outcome_row(fcinfo, outcome, &routing, true));
 }

@@ -212,12 +212,13 @@ end_routing(const pg_uuid_t *routing_id, const char *outcome, const char *reason
 	vr_spi_begin(&spi);
 	vr_routing_read_locked(routing_id, &routing);
 	if (routing.status == VR_LOCKED && outcome != NULL)
-		vr_finish(&routing, cstring_to_text(outcome), NULL, vr_now());
+		vr_finish(&routing, cstring_to_text(outcome), NULL);
 	else if (routing.status == VR_PENDING || routing.status == VR_LOCKED ||
 			 routing.status == VR_EXHAUSTED ||
 			 (routing.status == VR_EXPIRED && outcome == NULL))
-		(void) vr_withdraw(&routing, cstring_to_text(reason), vr_now());
-	vr_spi_end(&spi);
+		(void) vr_withdraw(&routing, cstring_to_text(reason));
+	routing.moved = false;		/* the row says so already */
+	vr_routing_end(&routing, &spi);
 }
 
 /*

@@ -36,6 +36,7 @@
 #include "spi.h"
 #include "trigger.h"
 #include "vendor.h"
+#include "vendor_mapping.h"
 
 PG_FUNCTION_INFO_V1(vr_attach_vendors);
 PG_FUNCTION_INFO_V1(vr_detach_vendors);
@@ -46,30 +47,6 @@ PG_FUNCTION_INFO_V1(vr_sync_vendors);
 
 /* Seconds between two notices of how far it is. */
 #define NOTICE_AFTER 5
-
-/* The columns of vendors that can be mapped, by their names. */
-static const VrFieldRule rules[] = {
-	{"vendor_id", .required = true, .column_only = true},
-	{"name"},
-	{"phone"},
-	{"is_active"},
-	{"is_verified"},
-	{"products", .is_list = true},
-	{"min_order_amount"},
-	{"latitude"},
-	{"longitude"},
-	{"service_radius_km"},
-	{"capacity"},
-	{"average_rating"},
-	{"reliability_score"},
-	{"total_orders"},
-	{"completed_orders"}
-};
-
-#define NFIELDS lengthof(rules)
-#define FIELD_VENDOR_ID 0
-#define FIELD_TOTAL_ORDERS (NFIELDS - 2)
-#define FIELD_COMPLETED_ORDERS (NFIELDS - 1)
 
 /* On the attached table. */
 static const VrTrigger triggers[] = {
@@ -95,71 +72,6 @@ typedef struct Load
 	MemoryContext caller;
 	MemoryContext per_batch;
 } Load;
-
-static VrField *
-read_mapping(const Jsonb *mapping, Relation relation)
-{
-	return vr_mapping_read(mapping, rules, NFIELDS, NULL, 0, relation);
-}
-
-static List *
-mapped_columns(const VrField *fields)
-{
-	List	   *names = NIL;
-
-	for (int i = 0; i < NFIELDS; i++)
-	{
-		if (vr_field_is_mapped(&fields[i]))
-			names = lappend(names, cstring_to_text(rules[i].key));
-	}
-	return names;
-}
-
-/*
- * Refuses a row without an id.
- */
-static char *
-vendor_id_of(const VrField *fields, HeapTuple row, TupleDesc tupdesc)
-{
-	int			level = vr_begin_output();
-	char	   *id = vr_field_value(&fields[FIELD_VENDOR_ID], row, tupdesc);
-
-	vr_end_output(level);
-	if (id == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the id of an attached vendor must not be null")));
-	return id;
-}
-
-/*
- * Adds a row to a JSON array: every value a string or null.
- */
-static void
-push_row(JsonbParseState **state, const VrField *fields, HeapTuple row,
-		 TupleDesc tupdesc)
-{
-	(void) vendor_id_of(fields, row, tupdesc);
-	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < NFIELDS; i++)
-	{
-		char	   *text = vr_field_value(&fields[i], row, tupdesc);
-		JsonbValue	value;
-
-		value.type = jbvString;
-		value.val.string.val = (char *) rules[i].key;
-		value.val.string.len = strlen(rules[i].key);
-		pushJsonbValue(state, WJB_KEY, &value);
-		value.type = (text == NULL) ? jbvNull : jbvString;
-		if (text != NULL)
-		{
-			value.val.string.val = text;
-			value.val.string.len = strlen(text);
-		}
-		pushJsonbValue(state, WJB_VALUE, &value);
-	}
-	pushJsonbValue(state, WJB_END_OBJECT, NULL);
-}
 
 static void
 flush(Load *load)
@@ -191,7 +103,7 @@ load_row(Relation table, HeapTuple row, void *arg)
 	if (load->table != RelationGetRelid(table))
 	{
 		load->table = RelationGetRelid(table);
-		load->fields = read_mapping(load->mapping, table);
+		load->fields = vr_vendor_mapping_read(load->mapping, table);
 	}
 	MemoryContextSwitchTo(load->per_batch);
 	if (load->nrows == 0)
@@ -199,7 +111,7 @@ load_row(Relation table, HeapTuple row, void *arg)
 		load->level = vr_begin_output();
 		pushJsonbValue(&load->rows, WJB_BEGIN_ARRAY, NULL);
 	}
-	push_row(&load->rows, load->fields, row, RelationGetDescr(table));
+	vr_vendor_push_row(&load->rows, load->fields, row, RelationGetDescr(table));
 	load->nrows++;
 	if (load->nrows == BATCH)
 		flush(load);
@@ -218,7 +130,7 @@ load_all(Oid relation, const Jsonb *mapping, const VrField *fields,
 {
 	Load		load = {
 		.mapping = mapping,
-		.mapped = mapped_columns(fields),
+		.mapped = vr_vendor_mapped_columns(fields),
 		.write = write,
 		.arg = arg,
 		.next_notice = vr_now() + NOTICE_AFTER * USECS_PER_SEC,
@@ -283,10 +195,10 @@ vr_attach_vendors(PG_FUNCTION_ARGS)
 	vr_require_writable("vr_attach_vendors()");
 
 	relation = vr_open_attachable(relid);
-	fields = read_mapping(mapping, relation);
-	vr_require_unique(relation, &fields[FIELD_VENDOR_ID]);
-	if (vr_field_is_mapped(&fields[FIELD_TOTAL_ORDERS]) !=
-		vr_field_is_mapped(&fields[FIELD_COMPLETED_ORDERS]))
+	fields = vr_vendor_mapping_read(mapping, relation);
+	vr_require_unique(relation, &fields[VR_FIELD_VENDOR_ID]);
+	if (vr_field_is_mapped(&fields[VR_FIELD_TOTAL_ORDERS]) !=
+		vr_field_is_mapped(&fields[VR_FIELD_COMPLETED_ORDERS]))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("total_orders and completed_orders are mapped together, or neither"),
@@ -334,7 +246,7 @@ static void
 write_row(const VrField *fields, HeapTuple tuple, TupleDesc tupdesc, bool is_new)
 {
 	JsonbParseState *state = NULL;
-	List	   *columns = mapped_columns(fields);
+	List	   *columns = vr_vendor_mapped_columns(fields);
 	Jsonb	   *rows;
 	int			level;
 
@@ -343,17 +255,11 @@ write_row(const VrField *fields, HeapTuple tuple, TupleDesc tupdesc, bool is_new
 		columns = lappend(columns, cstring_to_text("is_active"));
 	level = vr_begin_output();
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	push_row(&state, fields, tuple, tupdesc);
+	vr_vendor_push_row(&state, fields, tuple, tupdesc);
 	rows = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 	vr_end_output(level);
 
 	write_rows(rows, columns);
-}
-
-static const VrField *
-id_field(const Jsonb *mapping, Relation table)
-{
-	return &read_mapping(mapping, table)[FIELD_VENDOR_ID];
 }
 
 /*
@@ -369,10 +275,10 @@ sync_row(const VrAttachment *attachment, const VrField *fields, TriggerData *tri
 
 	if (table_tuple_satisfies_snapshot(trigger->tg_relation, slot, SnapshotSelf))
 		write_row(fields, tuple, tupdesc, is_new);
-	else if (vr_attached_find(attachment, id_field, vendor_id_of(fields, tuple, tupdesc),
-							  &now))
+	else if (vr_attached_find(attachment, vr_vendor_id_field,
+							  vr_vendor_id_of(fields, tuple, tupdesc), &now))
 	{
-		write_row(read_mapping(attachment->mapping, now.table), now.tuple,
+		write_row(vr_vendor_mapping_read(attachment->mapping, now.table), now.tuple,
 				  RelationGetDescr(now.table), is_new);
 		table_close(now.table, NoLock);
 	}
@@ -387,7 +293,7 @@ forget_row(const VrAttachment *attachment, const char *vendor_id)
 	VrAttachedRow now;
 	VrSpi		spi;
 
-	if (vr_attached_find(attachment, id_field, vendor_id, &now))
+	if (vr_attached_find(attachment, vr_vendor_id_field, vendor_id, &now))
 	{
 		table_close(now.table, NoLock);
 		return;
@@ -423,15 +329,15 @@ vr_sync_vendors(PG_FUNCTION_ARGS)
 	}
 
 	vr_require_after_row(trigger);
-	fields = read_mapping(attachment.mapping, trigger->tg_relation);
+	fields = vr_vendor_mapping_read(attachment.mapping, trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		sync_row(&attachment, fields, trigger, trigger->tg_trigtuple, trigger->tg_trigslot, true);
 	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
-		forget_row(&attachment, vendor_id_of(fields, trigger->tg_trigtuple, tupdesc));
+		forget_row(&attachment, vr_vendor_id_of(fields, trigger->tg_trigtuple, tupdesc));
 	else
 	{
-		char	   *before = vendor_id_of(fields, trigger->tg_trigtuple, tupdesc);
-		char	   *after = vendor_id_of(fields, trigger->tg_newtuple, tupdesc);
+		char	   *before = vr_vendor_id_of(fields, trigger->tg_trigtuple, tupdesc);
+		char	   *after = vr_vendor_id_of(fields, trigger->tg_newtuple, tupdesc);
 		bool		is_new = (strcmp(before, after) != 0);
 
 		if (is_new)
@@ -468,10 +374,10 @@ take_vendor_id(Relation table, HeapTuple row, void *arg)
 	if (load->table != RelationGetRelid(table))
 	{
 		load->table = RelationGetRelid(table);
-		load->fields = read_mapping(load->mapping, table);
+		load->fields = vr_vendor_mapping_read(load->mapping, table);
 	}
 	load->vendor_ids = lappend(load->vendor_ids,
-							   cstring_to_text(vendor_id_of(load->fields, row,
+							   cstring_to_text(vr_vendor_id_of(load->fields, row,
 															RelationGetDescr(table))));
 }
 
@@ -497,7 +403,7 @@ vr_attached_vendors_drift(VrDriftFound found, void *arg)
 		return;
 	}
 	(void) load_all(attachment.relation, attachment.mapping,
-					read_mapping(attachment.mapping, relation),
+					vr_vendor_mapping_read(attachment.mapping, relation),
 					GetActiveSnapshot(), compare_batch, &drift);
 
 	load.mapping = attachment.mapping;

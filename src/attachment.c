@@ -577,6 +577,28 @@ vr_attached_tables(Oid relation, LOCKMODE lockmode)
 }
 
 /*
+ * Locks an attached table and its partitions.  Returns false where that would mean to wait,
+ * and we do not.
+ */
+bool
+vr_attached_lock(Oid relation, LOCKMODE lockmode, bool wait, List **tables)
+{
+	ListCell   *cell;
+
+	if (wait)
+		LockRelationOid(relation, lockmode);
+	else if (!ConditionalLockRelationOid(relation, lockmode))
+		return false;
+	*tables = vr_attached_tables(relation, wait ? lockmode : NoLock);
+	foreach(cell, *tables)
+	{
+		if (!wait && !ConditionalLockRelationOid(lfirst_oid(cell), lockmode))
+			return false;
+	}
+	return true;
+}
+
+/*
  * Hands each row of a table, partitions included, to take().
  */
 void

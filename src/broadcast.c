@@ -47,6 +47,7 @@
 #include "routing.h"
 #include "settings.h"
 #include "spi.h"
+#include "transition.h"
 #include "wave.h"
 
 PG_FUNCTION_INFO_V1(vr_broadcast);
@@ -235,23 +236,23 @@ find_or_lock(Start *start)
 
 /*
  * Writes the routings that have been prepared, offers them, and gives their locks
- * back.
+ * back.  The events are the caller's to write.
  */
 static void
-write_prepared(Start *starts, int n)
+write_prepared(Start *starts, int n, VrRows *events)
 {
 	VrRows		routings = {0};
 	VrRows		responses = {0};
-	VrRows		events = {0};
 	pg_uuid_t  *made;
 	int			nmade;
 	int			i_made = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		if (starts[i].to_write)
-			vr_routing_add(&routings, &starts[i].routing, &starts[i].plan,
-						   starts[i].now);
+		if (!starts[i].to_write)
+			continue;
+		vr_routing_enter(&starts[i].routing);
+		vr_routing_add(&routings, &starts[i].routing, &starts[i].plan, starts[i].now);
 	}
 	if (routings.n == 0)
 		return;
@@ -266,12 +267,14 @@ write_prepared(Start *starts, int n)
 			continue;
 		i_made++;
 		start->created = true;
-		vr_wave_add(&responses, &events, &start->routing, &start->plan,
-					start->invited, 0, start->now);
+		start->routing.events = events;
+		vr_wave_add(&responses, &start->routing, &start->plan, start->invited, 0,
+					start->now);
 	}
+	/* A trigger may accept an offer at once. */
+	for (int i = 0; i < n; i++)
+		vr_routing_leave(&starts[i].routing);
 	vr_responses_write(&responses);
-	vr_events_write(&events);
-
 	for (int i = 0; i < n; i++)
 	{
 		if (starts[i].to_write)
@@ -312,6 +315,8 @@ finish(Start *start)
 static void
 broadcast(Start *starts, int n, ErrorContextCallback *context)
 {
+	VrRows		events = {0};
+	List	   *routings = NIL;
 	VrSpi		spi;
 
 	vr_spi_begin(&spi);
@@ -333,16 +338,14 @@ broadcast(Start *starts, int n, ErrorContextCallback *context)
 	}
 	if (context != NULL)
 		context->arg = NULL;
-	write_prepared(starts, n);
-	for (int i = 0; i < n; i++)
-		finish(&starts[i]);
-	vr_spi_end(&spi);
-
+	write_prepared(starts, n, &events);
 	for (int i = 0; i < n; i++)
 	{
+		finish(&starts[i]);
 		if (starts[i].routed)
-			vr_order_follow(&starts[i].routing);
+			routings = lappend(routings, &starts[i].routing);
 	}
+	vr_routings_end(routings, &events, &spi);
 }
 
 /*
@@ -358,6 +361,7 @@ vr_broadcast_order(const VrOrder *order, const text *policy)
 		.invitation = {.policy = policy, .or_nobody = true},
 		.routing = {.routing_id = *vr_make_routing_id(order->order_id)}
 	};
+	VrRows		events = {0};
 	VrSpi		spi;
 
 	vr_spi_begin(&spi);
@@ -365,12 +369,10 @@ vr_broadcast_order(const VrOrder *order, const text *policy)
 	choose(&start);
 	if (start.to_write)
 	{
-		write_prepared(&start, 1);
+		write_prepared(&start, 1, &events);
 		finish(&start);
 	}
-	vr_spi_end(&spi);
-	if (start.created)
-		vr_order_follow(&start.routing);
+	vr_routings_end(start.created ? list_make1(&start.routing) : NIL, &events, &spi);
 	return start.created;
 }
 

@@ -23,7 +23,6 @@
 #include "cancellation.h"
 #include "clock.h"
 #include "errors.h"
-#include "order.h"
 #include "outbox.h"
 #include "result.h"
 #include "routing.h"
@@ -67,10 +66,9 @@ vr_cancel(PG_FUNCTION_ARGS)
 					 errmsg("order \"%s\" cannot be cancelled any more",
 							text_to_cstring(routing.order_id)),
 					 errdetail("Its status is %s.", vr_status_name(routing.status))));
-		cancelled_count = vr_withdraw(&routing, reason, vr_now());
+		cancelled_count = vr_withdraw(&routing, reason);
 	}
-	vr_spi_end(&spi);
-	vr_order_follow(&routing);
+	vr_routing_end(&routing, &spi);
 
 	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(cancelled)),
@@ -130,8 +128,7 @@ vr_send_cancellations(PG_FUNCTION_ARGS)
 		vr_wake_senders();
 	}
 	count = vr_cancellations_count(&routing);
-	vr_spi_end(&spi);
-	vr_order_follow(&routing);
+	vr_routing_end(&routing, &spi);
 
 	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(Int32GetDatum(count.total)),

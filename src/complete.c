@@ -23,7 +23,6 @@
 #include "errors.h"
 #include "event.h"
 #include "json.h"
-#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
@@ -94,7 +93,7 @@ vr_complete(PG_FUNCTION_ARGS)
 	vr_routing_read_locked(routing_id, &routing);
 	completed = (routing.status == VR_LOCKED);
 	if (completed)
-		vr_finish(&routing, outcome, rating, vr_now());
+		vr_finish(&routing, outcome, rating);
 	else if (routing.status != VR_COMPLETED)
 		ereport(ERROR,
 				(errcode(ERRCODE_VR_INVALID_STATE),
@@ -107,8 +106,7 @@ vr_complete(PG_FUNCTION_ARGS)
 				 errmsg("order \"%s\" is completed already",
 						text_to_cstring(routing.order_id)),
 				 errdetail("Its outcome is %s.", text_to_cstring(routing.outcome))));
-	vr_spi_end(&spi);
-	vr_order_follow(&routing);
+	vr_routing_end(&routing, &spi);
 
 	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(completed)),

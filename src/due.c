@@ -80,8 +80,13 @@ award_to_recorded_accept(VrRouting *routing, const List *responses,
 	foreach(cell, accepts)
 	{
 		const VrResponse *response = lfirst(cell);
-		VrEvent		win = {VR_EVENT_ACCEPTED, response->vendor_id, NULL};
 		VrVendorLock lock = {.wait = wait && !in_vain};
+		VrWin		win = {
+			.vendor_id = response->vendor_id,
+			.vendor_tid = &lock.tid,
+			.response = response,
+			.event_type = VR_EVENT_ACCEPTED
+		};
 		VrGate		gate = vr_vendor_lock(response->vendor_id,
 										  VR_GATES_TO_ACCEPT, &question, &lock);
 
@@ -90,7 +95,7 @@ award_to_recorded_accept(VrRouting *routing, const List *responses,
 		if (gate == VR_GATE_NONE && !can_write(routing, wait))
 			return AWARD_BUSY;
 		if (gate == VR_GATE_NONE &&
-			vr_award(routing, &win, NULL, &lock.tid, response, vr_now()))
+			vr_award(routing, &win, vr_now()))
 			return AWARD_DONE;
 		in_vain = in_vain || ItemPointerIsValid(&lock.tid);
 	}
@@ -123,7 +128,6 @@ due_and_silent(const List *responses, const Interval *ttl, TimestampTz now)
 static void
 time_out(VrRouting *routing, const List *silent, TimestampTz now)
 {
-	VrEvent    *events = palloc(list_length(silent) * sizeof(VrEvent));
 	ListCell   *cell;
 
 	if (silent == NIL)
@@ -135,10 +139,8 @@ time_out(VrRouting *routing, const List *silent, TimestampTz now)
 		VrResponse *response = lfirst(cell);
 
 		response->answer = VR_TIMEOUT;
-		events[foreach_current_index(cell)] =
-			(VrEvent) {VR_EVENT_TIMED_OUT, response->vendor_id, NULL};
+		vr_event_add(routing, now, VR_EVENT_TIMED_OUT, response->vendor_id, NULL);
 	}
-	vr_events_insert(routing, now, events, list_length(silent));
 	foreach(cell, silent)
 		vr_vendor_pause_if_silent(((VrResponse *) lfirst(cell))->vendor_id, now);
 }

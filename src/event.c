@@ -21,31 +21,29 @@
 #include "spi.h"
 
 /*
- * Adds events of one routing that happen at the same time, in this order, to what
- * vr_events_write is to write.
+ * Adds an event to those that the call writes last: see vr_routings_end.
  */
 void
-vr_events_add(VrRows *rows, const VrRouting *routing, TimestampTz now,
-			  const VrEvent *events, int nevents)
+vr_event_add(VrRouting *routing, TimestampTz now, const char *event_type,
+			 const text *vendor_id, const Jsonb *payload)
 {
-	for (int i = 0; i < nevents; i++)
-	{
-		NullableDatum columns[] = {
-			vr_param_ptr(&routing->routing_id),
-			vr_param_ptr(vr_make_event_id()),
-			vr_param_ptr(routing->order_id),
-			vr_param_ptr(cstring_to_text(events[i].event_type)),
-			vr_param_ptr(events[i].vendor_id),
-			vr_param_ptr(events[i].payload),
-			vr_param(TimestampTzGetDatum(now))
-		};
+	NullableDatum columns[] = {
+		vr_param_ptr(&routing->routing_id),
+		vr_param_ptr(vr_make_event_id()),
+		vr_param_ptr(routing->order_id),
+		vr_param_ptr(cstring_to_text(event_type)),
+		vr_param_ptr(vendor_id),
+		vr_param_ptr(payload),
+		vr_param(TimestampTzGetDatum(now))
+	};
 
-		vr_rows_add(rows, "events", columns, lengthof(columns));
-	}
+	if (routing->events == NULL)
+		routing->events = palloc0(sizeof(VrRows));
+	vr_rows_add(routing->events, "events", columns, lengthof(columns));
 }
 
 /*
- * Writes what was added.
+ * Writes what was added, in that order.
  */
 void
 vr_events_write(VrRows *rows)
@@ -63,39 +61,13 @@ vr_events_write(VrRows *rows)
 }
 
 /*
- * Writes events of one routing that happen at the same time, in this order.
- */
-void
-vr_events_insert(const VrRouting *routing, TimestampTz now,
-				 const VrEvent *events, int nevents)
-{
-	VrRows		rows = {0};
-
-	vr_events_add(&rows, routing, now, events, nevents);
-	vr_events_write(&rows);
-}
-
-/*
- * Writes one event.
- */
-void
-vr_event_insert(const VrRouting *routing, TimestampTz now,
-				const char *event_type, const text *vendor_id,
-				const Jsonb *payload)
-{
-	VrEvent		event = {event_type, vendor_id, payload};
-
-	vr_events_insert(routing, now, &event, 1);
-}
-
-/*
- * Writes that an accept was refused, unless the same refusal of the same vendor
+ * Adds that an accept was refused, unless the same refusal of the same vendor
  * is on record: somebody who tries again and again fills no table.  The caller
  * holds the lock of the routing.
  */
 void
-vr_event_insert_refused_once(const VrRouting *routing, TimestampTz now,
-							 const text *vendor_id, const Jsonb *payload)
+vr_event_add_refused_once(VrRouting *routing, TimestampTz now,
+						  const text *vendor_id, const Jsonb *payload)
 {
 	static const VrStatement select = {
 		"SELECT 1"
@@ -112,7 +84,7 @@ vr_event_insert_refused_once(const VrRouting *routing, TimestampTz now,
 	};
 
 	if (vr_spi_read(&select, params) == 0)
-		vr_event_insert(routing, now, VR_EVENT_REFUSED, vendor_id, payload);
+		vr_event_add(routing, now, VR_EVENT_REFUSED, vendor_id, payload);
 }
 
 /*

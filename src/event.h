@@ -45,24 +45,11 @@ enum
 #define VR_EVENT_UNBLOCKED		"VENDOR_UNBLOCKED"
 #define VR_EVENT_LOAD_REPAIRED	"VENDOR_LOAD_REPAIRED"
 
-typedef struct VrEvent
-{
-	const char *event_type;
-	const text *vendor_id;		/* NULL: none in particular */
-	const Jsonb *payload;		/* NULL: none */
-} VrEvent;
-
-extern void vr_events_add(VrRows *rows, const VrRouting *routing, TimestampTz now,
-						  const VrEvent *events, int nevents);
+extern void vr_event_add(VrRouting *routing, TimestampTz now, const char *event_type,
+						 const text *vendor_id, const Jsonb *payload);
+extern void vr_event_add_refused_once(VrRouting *routing, TimestampTz now,
+									  const text *vendor_id, const Jsonb *payload);
 extern void vr_events_write(VrRows *rows);
-extern void vr_events_insert(const VrRouting *routing, TimestampTz now,
-							 const VrEvent *events, int nevents);
-extern void vr_event_insert(const VrRouting *routing, TimestampTz now,
-							const char *event_type, const text *vendor_id,
-							const Jsonb *payload);
-extern void vr_event_insert_refused_once(const VrRouting *routing, TimestampTz now,
-										 const text *vendor_id,
-										 const Jsonb *payload);
 extern void vr_vendor_event_insert(const text *vendor_id, TimestampTz now,
 								   const char *event_type, const Jsonb *payload);
 

@@ -60,22 +60,22 @@ text_key(const text *id, uint64 seed)
 							   VARSIZE_ANY_EXHDR(id), seed);
 }
 
-static bool
-acquire(int lock_class, uint64 key, bool wait)
+static LockAcquireResult
+acquire(int lock_class, uint64 key, LOCKMODE mode, bool wait)
 {
 	LOCKTAG		tag;
 
 	set_tag(&tag, lock_class, key);
-	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+	return LockAcquire(&tag, mode, false, !wait);
 }
 
 static void
-release(int lock_class, uint64 key)
+release(int lock_class, uint64 key, LOCKMODE mode)
 {
 	LOCKTAG		tag;
 
 	set_tag(&tag, lock_class, key);
-	(void) LockRelease(&tag, ExclusiveLock, false);
+	(void) LockRelease(&tag, mode, false);
 }
 
 /*
@@ -85,7 +85,7 @@ release(int lock_class, uint64 key)
 void
 vr_lock_routing(const pg_uuid_t *routing_id)
 {
-	(void) acquire(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0), true);
+	(void) acquire(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0), ExclusiveLock, true);
 }
 
 /*
@@ -94,7 +94,8 @@ vr_lock_routing(const pg_uuid_t *routing_id)
 bool
 vr_try_lock_routing(const pg_uuid_t *routing_id)
 {
-	return acquire(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0), false);
+	return acquire(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0), ExclusiveLock,
+				   false) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 /*
@@ -104,7 +105,31 @@ vr_try_lock_routing(const pg_uuid_t *routing_id)
 void
 vr_unlock_routing(const pg_uuid_t *routing_id)
 {
-	release(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0));
+	release(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0), ExclusiveLock);
+}
+
+/*
+ * The session is writing a routing from here to vr_end_writing, and what the tables say
+ * of it is not yet all that they will.  Returns false where it is already: we are in a
+ * trigger, and the call that has fired it would go on as if nothing had happened.
+ *
+ * A lock that never makes anybody wait, since it ends with the subtransaction if an error
+ * does.
+ */
+bool
+vr_begin_writing(const pg_uuid_t *routing_id)
+{
+	if (acquire(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0), AccessShareLock,
+				false) != LOCKACQUIRE_ALREADY_HELD)
+		return true;
+	vr_end_writing(routing_id);
+	return false;
+}
+
+void
+vr_end_writing(const pg_uuid_t *routing_id)
+{
+	release(LOCK_CLASS_ROUTING, uuid_key(routing_id, 0), AccessShareLock);
 }
 
 /*
@@ -115,7 +140,8 @@ void
 vr_lock_response(const pg_uuid_t *routing_id, const text *vendor_id)
 {
 	(void) acquire(LOCK_CLASS_RESPONSE,
-				   uuid_key(routing_id, text_key(vendor_id, 0)), true);
+				   uuid_key(routing_id, text_key(vendor_id, 0)), ExclusiveLock,
+				   true);
 }
 
 /*
@@ -125,7 +151,7 @@ vr_lock_response(const pg_uuid_t *routing_id, const text *vendor_id)
 void
 vr_lock_policy(const text *policy)
 {
-	(void) acquire(LOCK_CLASS_POLICY, text_key(policy, 0), true);
+	(void) acquire(LOCK_CLASS_POLICY, text_key(policy, 0), ExclusiveLock, true);
 }
 
 /*
@@ -134,5 +160,6 @@ vr_lock_policy(const text *policy)
 void
 vr_lock_inbound(const text *source, const text *message_id)
 {
-	(void) acquire(LOCK_CLASS_INBOUND, text_key(message_id, text_key(source, 0)), true);
+	(void) acquire(LOCK_CLASS_INBOUND, text_key(message_id, text_key(source, 0)),
+				   ExclusiveLock, true);
 }

@@ -30,7 +30,6 @@
 #include "catalog/namespace.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/resowner.h"
@@ -103,27 +102,13 @@ typedef struct Orders
 static bool
 lock_orders(Orders *orders, bool wait, bool *busy)
 {
-	Oid			relation;
-	ListCell   *cell;
-
 	if (!vr_attachment_find(VR_ATTACHED_ORDERS, &orders->attachment))
 		return false;
-	relation = orders->attachment.relation;
-	if (wait)
-		LockRelationOid(relation, RowExclusiveLock);
-	else if (!ConditionalLockRelationOid(relation, RowExclusiveLock))
+	if (!vr_attached_lock(orders->attachment.relation, RowExclusiveLock, wait,
+						  &orders->tables))
 	{
 		*busy = true;
 		return false;
-	}
-	orders->tables = vr_attached_tables(relation, wait ? RowExclusiveLock : NoLock);
-	foreach(cell, orders->tables)
-	{
-		if (!wait && !ConditionalLockRelationOid(lfirst_oid(cell), RowExclusiveLock))
-		{
-			*busy = true;
-			return false;
-		}
 	}
 	return orders->tables != NIL;	/* dropped meanwhile? */
 }

@@ -186,11 +186,14 @@ vr_outbox_settle(VrOutboxBatch *changed)
 		if (vr_try_lock_routing(routing_id))
 		{
 			locked[nlocked++] = *routing_id;
-			if (vr_routing_read_if_free(routing_id, &routing) &&
-				routing.version == changed->versions[i])
+			if (vr_routing_read_if_free(routing_id, &routing))
 			{
-				over[nover++] = *routing_id;
-				continue;
+				vr_routing_leave(&routing);
+				if (routing.version == changed->versions[i])
+				{
+					over[nover++] = *routing_id;
+					continue;
+				}
 			}
 		}
 		changed->passed[changed->npassed++] = *routing_id;

@@ -24,7 +24,6 @@
 #include "errors.h"
 #include "event.h"
 #include "identity.h"
-#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "settings.h"
@@ -97,8 +96,7 @@ vr_release(PG_FUNCTION_ARGS)
 	}
 	else if (!vr_cancellation_lost_order(routing_id, vendor_id))
 		does_not_have(&routing, vendor_id);
-	vr_spi_end(&spi);
-	vr_order_follow(&routing);
+	vr_routing_end(&routing, &spi);
 
 	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(released)),
@@ -148,10 +146,9 @@ vr_confirm(PG_FUNCTION_ARGS)
 					 errmsg("the time for vendor \"%s\" to confirm is over",
 							text_to_cstring(vendor_id))));
 		vr_routing_set_confirmed(&routing, now);
-		vr_event_insert(&routing, now, VR_EVENT_CONFIRMED, vendor_id, NULL);
+		vr_event_add(&routing, now, VR_EVENT_CONFIRMED, vendor_id, NULL);
 	}
-	vr_spi_end(&spi);
-	vr_order_follow(&routing);
+	vr_routing_end(&routing, &spi);
 
 	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(confirmed)),

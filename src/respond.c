@@ -26,7 +26,6 @@
 #include "event.h"
 #include "identity.h"
 #include "json.h"
-#include "order.h"
 #include "response.h"
 #include "result.h"
 #include "routing.h"
@@ -114,9 +113,12 @@ static void
 record(VrRouting *routing, const text *vendor_id, const VrResponse *response,
 	   VrAnswer answer, const VrAnswerDetails *details, TimestampTz now)
 {
+	/* Nothing else follows from it: a trigger may give the vendor the order at once. */
+	if (answer == VR_ACCEPT)
+		vr_routing_leave(routing);
 	if (!vr_response_record(routing, vendor_id, response, answer, details, now))
 		vr_spi_not_written();
-	vr_event_insert(routing, now, VR_EVENT_RESPONSE, vendor_id,
+	vr_event_add(routing, now, VR_EVENT_RESPONSE, vendor_id,
 					vr_json({"answer", .string = vr_answer_name(answer)},
 							{"decline_code",
 							 .string = vr_cstring(details->decline_code),
@@ -179,8 +181,7 @@ vr_reject_order(const pg_uuid_t *routing_id, const text *vendor_id,
 	outcome = judge_reject(routing, &response, vendor_id, now);
 	if (outcome == VR_OUTCOME_REJECTED)
 		record(routing, vendor_id, &response, VR_REJECT, &details, now);
-	vr_spi_end(&spi);
-	vr_order_follow(routing);
+	vr_routing_end(routing, &spi);
 	return outcome;
 }
 
@@ -228,8 +229,7 @@ vr_respond(PG_FUNCTION_ARGS)
 		check_open(&routing, &response, vendor_id, now);
 		record(&routing, vendor_id, &response, answer, &details, now);
 	}
-	vr_spi_end(&spi);
-	vr_order_follow(&routing);
+	vr_routing_end(&routing, &spi);
 
 	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param_ptr(cstring_to_text(vr_answer_name(answer))),

@@ -22,7 +22,6 @@
 #include "errors.h"
 #include "event.h"
 #include "json.h"
-#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
@@ -68,7 +67,7 @@ retry(VrRouting *routing, bool exclude_declined, const Jsonb *waves)
 	if (waves != NULL)
 		plan.waves = vr_waves_freeze(waves);
 
-	vr_event_insert(routing, now, VR_EVENT_RETRIED, NULL,
+	vr_event_add(routing, now, VR_EVENT_RETRIED, NULL,
 					vr_json({"round", .number = routing->round + 1}));
 	invited = vr_start_round(routing, &plan, true, now, &counts);
 	if (invited == NIL && now >= routing->expires_at)
@@ -121,8 +120,7 @@ vr_retry(PG_FUNCTION_ARGS)
 				 errmsg("order \"%s\" cannot be offered again",
 						text_to_cstring(routing.order_id)),
 				 errdetail("Its status is %s.", vr_status_name(routing.status))));
-	vr_spi_end(&spi);
-	vr_order_follow(&routing);
+	vr_routing_end(&routing, &spi);
 
 	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(BoolGetDatum(retried)),

@@ -373,12 +373,53 @@ vr_routing_read_as_seen(const pg_uuid_t *routing_id, VrRouting *routing)
 }
 
 /*
+ * From here on the call may write the routing.  Returns false where a call that this one is
+ * made in has not ended to do so.
+ */
+static bool
+try_enter(VrRouting *routing)
+{
+	routing->events = NULL;
+	routing->writing = vr_begin_writing(&routing->routing_id);
+	return routing->writing;
+}
+
+/*
+ * The same, or an error: 55000.
+ */
+void
+vr_routing_enter(VrRouting *routing)
+{
+	if (!try_enter(routing))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("order \"%s\" is being written by the call that this one is made in",
+						text_to_cstring(routing->order_id)),
+				 errhint("Make it in a trigger of the table events, which is written last.")));
+}
+
+/*
+ * The call has written all of the routing but its last rows: triggers on those may go on
+ * with it.
+ */
+void
+vr_routing_leave(VrRouting *routing)
+{
+	if (routing->writing)
+		vr_end_writing(&routing->routing_id);
+	routing->writing = false;
+}
+
+/*
  * Takes the lock of a routing and reads it.  Until the transaction ends, no
  * other call of ours changes it.
  *
  * Somebody may have changed the row, not ended, and given the lock back.  That
  * one may want the lock again, so we wait for it without.  Before the lock comes
  * the application's row of the order, where its table is attached.
+ *
+ * The call may write the routing now: vr_routings_end, or vr_routing_leave, says that it
+ * has.  55000 for a call within one that has not.
  */
 void
 vr_routing_read_locked(const pg_uuid_t *routing_id, VrRouting *routing)
@@ -404,16 +445,19 @@ vr_routing_read_locked(const pg_uuid_t *routing_id, VrRouting *routing)
 		waited = true;
 	}
 	routing->changing = waited;
+	vr_routing_enter(routing);
 }
 
 /*
- * Reads a routing whose lock we hold.  Returns false where others are changing
- * the row all the same, or where it is gone; does not wait.
+ * As vr_routing_read_locked, where we hold the lock.  Returns false where others are
+ * changing the row all the same, where the call is made in one that has not written it,
+ * or where it is gone; does not wait.
  */
 bool
 vr_routing_read_if_free(const pg_uuid_t *routing_id, VrRouting *routing)
 {
-	return read_newest(routing_id, routing, false) && !routing->changing;
+	return read_newest(routing_id, routing, false) && !routing->changing &&
+		try_enter(routing);
 }
 
 /*

@@ -94,6 +94,8 @@ typedef struct VrRouting
 	TimestampTz confirm_by;		/* 0: need not be confirmed */
 	TimestampTz confirmed_at;	/* 0: is not */
 	text	   *outcome;		/* NULL: not completed */
+	bool		writing;		/* the call may write it, see vr_begin_writing */
+	VrRows	   *events;			/* that the call writes last; NULL: none */
 	bool		moved;			/* this call has put it into another state */
 	bool		changing;		/* somebody else was, or is, changing it */
 	ItemPointerData tid;		/* where this version is; invalid: unknown */
@@ -139,6 +141,8 @@ extern void vr_routing_read(const pg_uuid_t *routing_id, VrRouting *routing);
 extern void vr_routing_read_as_seen(const pg_uuid_t *routing_id, VrRouting *routing);
 extern void vr_routing_read_locked(const pg_uuid_t *routing_id, VrRouting *routing);
 extern bool vr_routing_read_if_free(const pg_uuid_t *routing_id, VrRouting *routing);
+extern void vr_routing_enter(VrRouting *routing);
+extern void vr_routing_leave(VrRouting *routing);
 extern bool vr_routing_try_lock_row(VrRouting *routing);
 extern void vr_routing_read_plan(const VrRouting *routing, VrPlan *plan);
 extern bool vr_routings_next_due(TimestampTz now, TimestampTz *when);

@@ -48,10 +48,10 @@
 #include "compat.h"
 #include "due.h"
 #include "lock.h"
-#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
+#include "transition.h"
 #include "vendor.h"
 
 PG_FUNCTION_INFO_V1(vr_tick);
@@ -82,23 +82,26 @@ typedef struct Batch
 
 /*
  * Does what is due for some routings whose locks we hold.  Those that wait for
- * nothing any more (see routings_next_deadline_idx) are written in one go.  Returns
- * those that it worked on.
+ * nothing any more (see routings_next_deadline_idx) are written in one go, and so are the
+ * events, by the caller.  Returns the routings that were read.
  */
 static List *
-do_routings(const pg_uuid_t *routing_ids, int n, Tick *tick)
+do_routings(const pg_uuid_t *routing_ids, int n, VrRows *events, Tick *tick)
 {
 	List	   *done = NIL;
-	List	   *worked_on = NIL;
+	List	   *read = NIL;
 
 	for (int i = 0; i < n; i++)
 	{
-		VrRouting  *routing = palloc(sizeof(VrRouting));
+		VrRouting  *routing = palloc0(sizeof(VrRouting));
 		TimestampTz now = vr_now();
 
 		CHECK_FOR_INTERRUPTS();
-		if (!vr_routing_read_if_free(&routing_ids[i], routing) ||
-			routing->next_deadline == 0 || routing->next_deadline > now)
+		if (!vr_routing_read_if_free(&routing_ids[i], routing))
+			continue;
+		read = lappend(read, routing);
+		routing->events = events;
+		if (routing->next_deadline == 0 || routing->next_deadline > now)
 			continue;
 		if (vr_is_over(routing))
 		{
@@ -108,12 +111,11 @@ do_routings(const pg_uuid_t *routing_ids, int n, Tick *tick)
 		}
 		else if (!vr_do_due(routing, NULL, false, now, &tick->work))
 			continue;
-		worked_on = lappend(worked_on, routing);
 		tick->processed++;
 	}
 	if (done != NIL)
 		vr_routings_forget_deadlines(done);
-	return worked_on;
+	return read;
 }
 
 /*
@@ -181,15 +183,13 @@ static void
 work_on_routings(void *arg)
 {
 	Due		   *due = arg;
+	VrRows		events = {0};
+	List	   *routings;
 	VrSpi		spi;
-	List	   *worked_on;
-	ListCell   *cell;
 
 	vr_spi_begin(&spi);
-	worked_on = do_routings(due->routing_ids, due->n, due->tick);
-	vr_spi_end(&spi);
-	foreach(cell, worked_on)
-		vr_order_follow(lfirst(cell));
+	routings = do_routings(due->routing_ids, due->n, &events, due->tick);
+	vr_routings_end(routings, &events, &spi);
 }
 
 /*

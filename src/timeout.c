@@ -21,10 +21,10 @@
 #include "args.h"
 #include "clock.h"
 #include "due.h"
-#include "order.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
+#include "transition.h"
 
 PG_FUNCTION_INFO_V1(vr_timeout);
 
@@ -55,8 +55,7 @@ vr_timeout(PG_FUNCTION_ARGS)
 	vr_spi_begin(&spi);
 	vr_routing_read_locked(routing_id, &routing);
 	(void) vr_do_due(&routing, ttl, true, vr_now(), &work);
-	vr_spi_end(&spi);
-	vr_order_follow(&routing);
+	vr_routing_end(&routing, &spi);
 
 	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(Int32GetDatum(work.timed_out)),

@@ -5,8 +5,8 @@
  *		row, the answers, the cancellations, the load of vendors, the events.
  *
  * Locking: the caller holds the lock of the routing and has read it since, and
- * for vr_award and vr_take_back has locked the vendor's row.  vr_withdraw locks
- * the row of the vendor it takes the order from.
+ * for vr_award and vr_take_back has locked the vendor's row.  vr_withdraw and
+ * vr_finish lock the row of the vendor that has the order.
  *
  * Errors: every one of them rolls the whole transition back.
  *
@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "event.h"
 #include "json.h"
+#include "order.h"
 #include "settings.h"
 #include "spi.h"
 #include "transition.h"
@@ -31,9 +32,8 @@
 #include "wave.h"
 
 /*
- * To LOCKED: gives an order that nobody has to an invited vendor, whose row is
- * locked and at vendor_tid, and tells all others.  win is the event; reason goes
- * with the answer that is recorded for a vendor who has not given one.
+ * To LOCKED: gives an order that nobody has to an invited vendor, whose row is locked, and
+ * tells all others.
  *
  * Returns false, with nothing changed, where the routing is not as we read it a
  * moment ago, under the lock that all functions of the extension take: somebody
@@ -41,29 +41,21 @@
  * update.
  */
 bool
-vr_award(VrRouting *routing, const VrEvent *win, const text *reason,
-		 const ItemPointerData *vendor_tid, const VrResponse *response,
-		 TimestampTz now)
+vr_award(VrRouting *routing, const VrWin *win, TimestampTz now)
 {
-	VrAnswerDetails details = {.reason = reason, .payload = win->payload};
-	VrEvent		events[] = {
-		*win,
-		{VR_EVENT_CANCELLATIONS, win->vendor_id, NULL}
-	};
 	int			cancelled;
 
 	if (!vr_routing_lock_in(routing, win->vendor_id, now))
 		return false;
-	/* Before the event: who sees that, in a trigger, may take the order on. */
-	vr_vendor_count_orders(win->vendor_id, vendor_tid, 1);
-
-	if (response->answer == VR_NO_ANSWER &&
-		!vr_response_record(routing, win->vendor_id, response, VR_ACCEPT,
-							&details, now))
+	vr_vendor_count_orders(win->vendor_id, win->vendor_tid, 1);
+	if (win->response->answer == VR_NO_ANSWER &&
+		!vr_response_record(routing, win->vendor_id, win->response, VR_ACCEPT,
+							&win->answer, now))
 		vr_spi_not_written();
 	cancelled = vr_cancellations_insert(routing, true, VR_CANCELLED_OTHER_WON, now);
-	events[1].payload = vr_json({"cancelled_count", .number = cancelled});
-	vr_events_insert(routing, now, events, lengthof(events));
+	vr_event_add(routing, now, win->event_type, win->vendor_id, win->payload);
+	vr_event_add(routing, now, VR_EVENT_CANCELLATIONS, win->vendor_id,
+				 vr_json({"cancelled_count", .number = cancelled}));
 	return true;
 }
 
@@ -77,18 +69,16 @@ static bool
 open_next_wave(VrRouting *routing, bool live, TimestampTz due, TimestampTz now)
 {
 	List	   *candidates = NIL;
+	List	   *offered = NIL;
+	VrPlan		plan;
+	VrGateCounts counts;
 
 	if (routing->next_wave_at != 0)
 	{
-		List	   *offered = vr_responses_vendor_ids(routing);
-		VrPlan		plan;
-		VrGateCounts counts;
-
+		offered = vr_responses_vendor_ids(routing);
 		vr_routing_read_plan(routing, &plan);
 		candidates = vr_wave_choose(routing, &plan, routing->wave + 1, offered,
 									now, &counts);
-		if (candidates != NIL)
-			vr_wave_offer(routing, &plan, candidates, list_length(offered), now);
 	}
 	if (candidates == NIL && !live)
 		return false;
@@ -96,6 +86,8 @@ open_next_wave(VrRouting *routing, bool live, TimestampTz due, TimestampTz now)
 	if (due != 0)
 		routing->next_deadline = Min(routing->next_deadline, due);
 	vr_routing_set_wave(routing, now);
+	if (candidates != NIL)
+		vr_wave_offer(routing, &plan, candidates, list_length(offered), now);
 	return true;
 }
 
@@ -107,7 +99,7 @@ static void
 exhaust(VrRouting *routing, TimestampTz now)
 {
 	vr_routing_set_status(routing, VR_EXHAUSTED, now);
-	vr_event_insert(routing, now, VR_EVENT_EXHAUSTED, NULL, NULL);
+	vr_event_add(routing, now, VR_EVENT_EXHAUSTED, NULL, NULL);
 }
 
 /*
@@ -144,7 +136,7 @@ vr_expire(VrRouting *routing, TimestampTz now)
 {
 	vr_routing_set_status(routing, VR_EXPIRED, now);
 	vr_cancellations_insert(routing, true, VR_CANCELLED_EXPIRY, now);
-	vr_event_insert(routing, now, VR_EVENT_EXPIRED, NULL, NULL);
+	vr_event_add(routing, now, VR_EVENT_EXPIRED, NULL, NULL);
 }
 
 /*
@@ -152,26 +144,25 @@ vr_expire(VrRouting *routing, TimestampTz now)
  * Returns how many vendors are told by this.
  */
 int
-vr_withdraw(VrRouting *routing, const text *reason, TimestampTz now)
+vr_withdraw(VrRouting *routing, const text *reason)
 {
 	const text *winner =
 		routing->status == VR_LOCKED ? routing->locked_vendor_id : NULL;
+	VrVendorLock lock = {.wait = true};
+	TimestampTz now;
 	int			cancelled;
 
+	if (winner != NULL)
+		(void) vr_vendor_lock(winner, 0, NULL, &lock);
+	now = vr_now();
 	vr_routing_set_status(routing, VR_CANCELLED, now);
 	cancelled = vr_cancellations_insert(routing, false, VR_CANCELLED_ORDER, now);
-	if (winner != NULL)
-	{
-		VrVendorLock lock = {.wait = true};
-
-		(void) vr_vendor_lock(winner, 0, NULL, &lock);
-		if (ItemPointerIsValid(&lock.tid))
-			vr_vendor_count_orders(winner, &lock.tid, -1);
-	}
-	vr_event_insert(routing, now, VR_EVENT_CANCELLED, winner,
-					vr_json({"cancelled_count", .number = cancelled},
-							{"reason", .string = vr_cstring(reason),
-							 .skip = (reason == NULL)}));
+	if (ItemPointerIsValid(&lock.tid))
+		vr_vendor_count_orders(winner, &lock.tid, -1);
+	vr_event_add(routing, now, VR_EVENT_CANCELLED, winner,
+				 vr_json({"cancelled_count", .number = cancelled},
+						 {"reason", .string = vr_cstring(reason),
+						  .skip = (reason == NULL)}));
 	return cancelled;
 }
 
@@ -180,22 +171,24 @@ vr_withdraw(VrRouting *routing, const text *reason, TimestampTz now)
  * DELIVERED or FAILED; rating is NULL where there is none.
  */
 void
-vr_finish(VrRouting *routing, const text *outcome, Numeric rating, TimestampTz now)
+vr_finish(VrRouting *routing, const text *outcome, Numeric rating)
 {
 	const text *vendor_id = routing->locked_vendor_id;
 	VrVendorLock lock = {.wait = true};
+	TimestampTz now;
 	char	   *rating_text = rating == NULL ? NULL :
 		DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(rating)));
 
 	(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);
+	now = vr_now();
 	vr_routing_complete(routing, outcome, now);
-	vr_event_insert(routing, now, VR_EVENT_COMPLETED, vendor_id,
-					vr_json({"outcome", .string = vr_cstring(outcome)},
-							{"rating", .string = rating_text,
-							 .skip = (rating == NULL)}));
 	if (ItemPointerIsValid(&lock.tid))
 		vr_vendor_finish_order(vendor_id, &lock.tid,
 							   vr_text_is(outcome, "DELIVERED"), rating);
+	vr_event_add(routing, now, VR_EVENT_COMPLETED, vendor_id,
+				 vr_json({"outcome", .string = vr_cstring(outcome)},
+						 {"rating", .string = rating_text,
+						  .skip = (rating == NULL)}));
 }
 
 /*
@@ -245,11 +238,11 @@ vr_take_back(VrRouting *routing, const ItemPointerData *vendor_tid,
 	VrGateCounts counts;
 
 	vr_cancellation_insert(routing, vendor_id, why, now);
-	vr_event_insert(routing, now, VR_EVENT_RELEASED, vendor_id,
-					vr_json({"why", .string = why},
-							{"round", .number = routing->round},
-							{"reason", .string = vr_cstring(reason),
-							 .skip = (reason == NULL)}));
+	vr_event_add(routing, now, VR_EVENT_RELEASED, vendor_id,
+				 vr_json({"why", .string = why},
+						 {"round", .number = routing->round},
+						 {"reason", .string = vr_cstring(reason),
+						  .skip = (reason == NULL)}));
 	if (ItemPointerIsValid(vendor_tid))
 		vr_vendor_count_orders(vendor_id, vendor_tid, -1);
 
@@ -264,4 +257,29 @@ vr_take_back(VrRouting *routing, const ItemPointerData *vendor_tid,
 	else if (invited == NIL)
 		exhaust(routing, now);
 	return list_length(invited);
+}
+
+/*
+ * Ends a call that has read routings under their locks: with their events, since who sees
+ * one in a trigger may go on with the order, and with the application's rows.  The settings
+ * and the rights are those of our caller again.
+ */
+void
+vr_routings_end(const List *routings, VrRows *events, const VrSpi *spi)
+{
+	ListCell   *cell;
+
+	foreach(cell, routings)
+		vr_routing_leave(lfirst(cell));
+	if (events != NULL)
+		vr_events_write(events);
+	vr_spi_end(spi);
+	foreach(cell, routings)
+		vr_order_follow(lfirst(cell));
+}
+
+void
+vr_routing_end(VrRouting *routing, const VrSpi *spi)
+{
+	vr_routings_end(list_make1(routing), routing->events, spi);
 }

@@ -29,6 +29,7 @@
 #include "settings.h"
 #include "spi.h"
 #include "vendor.h"
+#include "vendor_mapping.h"
 
 /*
  * Is the vendor in the registry?  Asked where its row was not seen: if it is there, it
@@ -74,7 +75,8 @@ newest_vendor(Relation vendors, const text *vendor_id, bool wait, bool *changing
  * set) that the vendor does not pass; who is not in the registry is not active.
  *
  * Who does not pass is not locked: a vendor that is told no does not stand in
- * the way of others.  Without gates, whoever it is is locked.
+ * the way of others.  Without gates, whoever it is is locked.  Who is asked for gates is
+ * to win: the row of the application's comes first (vendor_mapping.c).
  *
  * The lock of the row is taken directly, because a locking query would fail
  * with 40001 at REPEATABLE READ where another order of the vendor, or an update
@@ -84,12 +86,18 @@ VrGate
 vr_vendor_lock(const text *vendor_id, int gates, const VrQuestion *question,
 			   VrVendorLock *lock)
 {
-	Relation	vendors = vr_open_table_to_lock("vendors");
+	Relation	vendors;
 	bool		changing = false;
-	TupleTableSlot *slot = newest_vendor(vendors, vendor_id, lock->wait, &changing);
+	TupleTableSlot *slot;
 	VrGate		gate = VR_GATE_ACTIVE;
 
 	ItemPointerSetInvalid(&lock->tid);
+	lock->busy = (gates != 0 && !vr_vendor_keep_attached(vendor_id, lock->wait));
+	if (lock->busy)
+		return gate;
+
+	vendors = vr_open_table_to_lock("vendors");
+	slot = newest_vendor(vendors, vendor_id, lock->wait, &changing);
 	lock->busy = (changing && !lock->wait);
 	if (slot != NULL)
 	{
@@ -403,7 +411,7 @@ void
 vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,
 					const text *time_zone, const Jsonb *hours, TimestampTz now)
 {
-	/* Hours that end when or before they begin end the next day. */
+	/* Whole minutes.  Hours that end when or before they begin end the next day. */
 	static const VrStatement update = {
 		"UPDATE vendor_routing.vendors"
 		" SET time_zone = $3,"
@@ -412,11 +420,13 @@ vr_vendor_set_hours(const text *vendor_id, const ItemPointerData *tid,
 		"      FROM pg_catalog.jsonb_array_elements($4) AS h (hours)"
 		"      CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(h.hours -> 'days') AS d (day)"
 		"      CROSS JOIN LATERAL (SELECT"
-		"       (extract(epoch FROM (h.hours ->> 'from')::pg_catalog.time) / 60)::pg_catalog.int4 AS opens,"
-		"       (extract(epoch FROM (h.hours ->> 'to')::pg_catalog.time) / 60)::pg_catalog.int4 AS closes) AS t"
+		"       (h.hours ->> 'from')::pg_catalog.time AS opens,"
+		"       (h.hours ->> 'to')::pg_catalog.time AS closes) AS t"
 		"      CROSS JOIN LATERAL (SELECT"
-		"       (d.day::pg_catalog.numeric::pg_catalog.int4 - 1) * 1440 + t.opens AS begins,"
-		"       (d.day::pg_catalog.numeric::pg_catalog.int4 - 1) * 1440 + t.closes"
+		"       (d.day::pg_catalog.numeric::pg_catalog.int4 - 1) * 1440"
+		"        + pg_catalog.floor(extract(epoch FROM t.opens) / 60)::pg_catalog.int4 AS begins,"
+		"       (d.day::pg_catalog.numeric::pg_catalog.int4 - 1) * 1440"
+		"        + pg_catalog.ceil(extract(epoch FROM t.closes) / 60)::pg_catalog.int4"
 		"        + CASE WHEN t.closes <= t.opens THEN 1440 ELSE 0 END AS ends) AS w"
 		"      CROSS JOIN LATERAL (VALUES (w.begins, least(w.ends, 10080)),"
 		"                                 (0, greatest(w.ends - 10080, 0))) AS p (lower, upper))"

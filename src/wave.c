@@ -344,39 +344,34 @@ vr_wave_choose(VrRouting *routing, const VrPlan *plan, int first,
 }
 
 /*
- * Adds the offers of the routing's current wave, and the event, to what
- * vr_responses_write and vr_events_write are to write.  noffered vendors have one
- * in this round already, and are ranked before these.
+ * Adds the offers of the routing's current wave to what vr_responses_write is to write,
+ * and the event.  noffered vendors have one in this round already, and are ranked before
+ * these.
  */
 void
-vr_wave_add(VrRows *responses, VrRows *events, const VrRouting *routing,
-			const VrPlan *plan, const List *candidates, int noffered,
-			TimestampTz now)
+vr_wave_add(VrRows *responses, VrRouting *routing, const VrPlan *plan,
+			const List *candidates, int noffered, TimestampTz now)
 {
-	VrEvent		event = {
-		noffered == 0 ? VR_EVENT_BROADCAST : VR_EVENT_WAVE_OPENED,
-		NULL,
-		vr_json({"vendor_count", .number = list_length(candidates)},
-				{"round", .number = routing->round},
-				{"wave", .number = routing->wave})
-	};
-
 	vr_responses_add(responses, routing, candidates, noffered, now,
 					 vr_offer_deadline(now, plan->offer_ttl, routing->expires_at));
-	vr_events_add(events, routing, now, &event, 1);
+	vr_event_add(routing, now,
+				 noffered == 0 ? VR_EVENT_BROADCAST : VR_EVENT_WAVE_OPENED, NULL,
+				 vr_json({"vendor_count", .number = list_length(candidates)},
+						 {"round", .number = routing->round},
+						 {"wave", .number = routing->wave}));
 }
 
 /*
- * Makes the offers of the routing's current wave.
+ * Makes the offers of the routing's current wave, with all else written: a trigger may
+ * accept one at once.
  */
 void
-vr_wave_offer(const VrRouting *routing, const VrPlan *plan,
-			  const List *candidates, int noffered, TimestampTz now)
+vr_wave_offer(VrRouting *routing, const VrPlan *plan, const List *candidates,
+			  int noffered, TimestampTz now)
 {
 	VrRows		responses = {0};
-	VrRows		events = {0};
 
-	vr_wave_add(&responses, &events, routing, plan, candidates, noffered, now);
+	vr_wave_add(&responses, routing, plan, candidates, noffered, now);
+	vr_routing_leave(routing);
 	vr_responses_write(&responses);
-	vr_events_write(&events);
 }

@@ -26,12 +26,9 @@ extern VrWave vr_wave_read(const Jsonb *waves, int number);
 extern List *vr_wave_choose(VrRouting *routing, const VrPlan *plan,
 							int first, const List *offered,
 							TimestampTz now, VrGateCounts *counts);
-extern void vr_wave_add(VrRows *responses, VrRows *events,
-						const VrRouting *routing, const VrPlan *plan,
-						const List *candidates, int noffered,
-						TimestampTz now);
-extern void vr_wave_offer(const VrRouting *routing, const VrPlan *plan,
-						  const List *candidates, int noffered,
-						  TimestampTz now);
+extern void vr_wave_add(VrRows *responses, VrRouting *routing, const VrPlan *plan,
+						const List *candidates, int noffered, TimestampTz now);
+extern void vr_wave_offer(VrRouting *routing, const VrPlan *plan,
+						  const List *candidates, int noffered, TimestampTz now);
 
 #endif							/* VR_WAVE_H */

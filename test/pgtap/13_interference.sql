@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(56);
+SELECT plan(89);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -97,17 +97,123 @@ FROM (VALUES
 SELECT vr_cancel(vr_routing_id('h' || n)) FROM generate_series(1, 2) AS n \g /dev/null
 UPDATE vendor_routing.vendors SET is_active = false WHERE vendor_id = 'h';
 
--- Would catch: a load that is counted after the trigger has brought the order to its end.
-CREATE FUNCTION pg_temp.take_on() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Triggers that go on with the order -------------------------------------------------------
+
+-- Would catch: an event that is written before the rest of what the call writes, which then
+-- does not fit; a load that is counted after the order has ended; half an order.
+CREATE FUNCTION pg_temp.go_on() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
 BEGIN
-	IF NEW.order_id = 'taken on 1' THEN PERFORM public.vr_complete(NEW.routing_id); ELSE PERFORM public.vr_cancel(NEW.routing_id); END IF;
+	EXECUTE format('SELECT %s', current_setting('go_on.call')) USING NEW.routing_id;
 	RETURN NULL;
 END $$;
-SELECT vr_broadcast('taken on ' || n, 'r') FROM generate_series(1, 2) AS n \g /dev/null
-CREATE TRIGGER take_on AFTER INSERT ON vendor_routing.events FOR EACH ROW WHEN (NEW.event_type = 'VENDOR_ACCEPTED') EXECUTE FUNCTION pg_temp.take_on();
-SELECT is((SELECT reason FROM vr_accept(vr_routing_id('taken on ' || n), 'c')), 'LOCKED', 'a trigger takes the order on ' || n) FROM generate_series(1, 2) AS n;
-SELECT is_empty('SELECT * FROM vr_check()', 'a trigger takes the order on: everything is sound');
-DROP TRIGGER take_on ON vendor_routing.events;
+CREATE FUNCTION pg_temp.begun(id text) RETURNS void LANGUAGE sql AS $$
+	SELECT vr_broadcast(id, 'r', vendors => '{a,b,c}') WHERE id !~ 'waves';
+	SELECT vr_broadcast(id, 'r', waves => '[{"vendor_ids": ["a"], "wait": "1 h"}, {"vendor_ids": ["b", "c"]}]') WHERE id ~ 'waves'
+$$;
+-- The offers of an order have run out.
+CREATE FUNCTION pg_temp.make_due(id uuid) RETURNS void LANGUAGE sql AS $$
+	UPDATE vendor_routing.responses SET offered_at = now() - interval '2 min', expires_at = now() - interval '1 min' WHERE routing_id = id;
+	UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 min' WHERE routing_id = id
+$$;
+SELECT set_config('go_on.call', 'NULL', true) \g /dev/null
+CREATE TRIGGER go_on AFTER INSERT ON vendor_routing.events FOR EACH ROW WHEN (NEW.order_id LIKE 'go on%' AND NEW.event_type = current_setting('go_on.after'))
+	EXECUTE FUNCTION pg_temp.go_on();
+CREATE FUNCTION pg_temp.goes_on(id text, before text, call text, after text, onward text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	found text;
+BEGIN
+	PERFORM set_config('go_on.after', '', true);
+	IF before IS NOT NULL THEN
+		PERFORM pg_temp.begun(id);
+		EXECUTE 'SELECT ' || before USING vr_routing_id(id);
+	END IF;
+	PERFORM set_config('go_on.after', after, true), set_config('go_on.call', onward, true);
+	EXECUTE 'SELECT ' || call USING vr_routing_id(id);
+	PERFORM set_config('go_on.after', '', true);
+	SELECT concat_ws(' ', t.status, t.locked_vendor_id, 'told', (SELECT count(*) FROM vendor_routing.cancellations AS c WHERE c.routing_id = t.routing_id)) INTO found
+	FROM vendor_routing.routings AS t WHERE order_id = id;
+	RETURN found || coalesce((SELECT string_agg('; ' || k.detail, '') FROM vr_check() AS k), '');
+END $$;
+SELECT is(pg_temp.goes_on(id, before, call, after, onward), expected, id || ' after ' || after || ': ' || onward)
+FROM (VALUES
+	('go on 1', 'NULL', 'vr_accept($1, ''c'')', 'VENDOR_ACCEPTED', 'vr_complete($1)', 'COMPLETED c told 2'),
+	('go on 2', 'NULL', 'vr_accept($1, ''c'')', 'VENDOR_ACCEPTED', 'vr_cancel($1)', 'CANCELLED c told 3'),
+	('go on 3', 'NULL', 'vr_accept($1, ''c'')', 'ORDER_LOCKED_AUTO_CANCELLATIONS_SENT', 'vr_release($1, ''c'')', 'PENDING told 3'),
+	('go on 4', 'NULL', 'vr_assign($1, ''b'', ''kim'')', 'VENDOR_ASSIGNED', 'vr_cancel($1)', 'CANCELLED b told 3'),
+	('go on 5', 'NULL', 'vr_timeout($1, ''0'')', 'VENDOR_TIMED_OUT', 'vr_cancel($1)', 'CANCELLED told 3'),
+	('go on 6', 'NULL', 'vr_timeout($1, ''0'')', 'ORDER_EXHAUSTED', 'vr_retry($1)', 'PENDING told 0'),
+	('go on 7 waves', 'NULL', 'vr_timeout($1, ''0'')', 'VENDOR_TIMED_OUT', 'vr_accept($1, ''b'')', 'LOCKED b told 2'),
+	('go on 8 waves', 'NULL', 'vr_timeout($1, ''0'')', 'VENDOR_WAVE_OPENED', 'vr_accept($1, ''c'')', 'LOCKED c told 2'),
+	('go on 9 waves', 'NULL', 'vr_respond($1, ''a'', ''REJECT'')', 'VENDOR_RESPONSE_RECORDED', 'vr_cancel($1)', 'CANCELLED told 3'),
+	('go on 10 waves', 'NULL', 'vr_respond($1, ''a'', ''REJECT'')', 'VENDOR_WAVE_OPENED', 'vr_assign($1, ''b'', ''kim'')', 'LOCKED b told 2'),
+	('go on 11', 'NULL', 'vr_respond($1, ''a'', ''ACCEPT'')', 'VENDOR_RESPONSE_RECORDED', 'vr_accept($1, ''a'')', 'LOCKED a told 2'),
+	('go on 12', 'vr_timeout($1, ''0'')', 'vr_retry($1)', 'ORDER_RETRIED', 'vr_accept($1, ''a'')', 'LOCKED a told 2'),
+	('go on 13', 'vr_timeout($1, ''0'')', 'vr_retry($1)', 'ORDER_RETRIED', 'vr_cancel($1)', 'CANCELLED told 3'),
+	('go on 14', 'vr_accept($1, ''a'')', 'vr_release($1, ''a'')', 'VENDOR_RELEASED', 'vr_accept($1, ''b'')', 'LOCKED b told 4'),
+	('go on 15', 'vr_accept($1, ''a'')', 'vr_release($1, ''a'')', 'VENDOR_RELEASED', 'vr_cancel($1)', 'CANCELLED told 5'),
+	('go on 16', 'vr_accept($1, ''a'')', 'vr_accept($1, ''b'')', 'VENDOR_RESPONSE_RECORDED', 'vr_cancel($1)', 'CANCELLED a told 3'),
+	('go on 17', 'vr_accept($1, ''a'')', 'vr_confirm($1, ''a'')', 'VENDOR_CONFIRMED', 'vr_complete($1)', 'COMPLETED a told 2'),
+	('go on 18', NULL, 'vr_broadcast(''go on 18'', ''r'', vendors => ''{a,b,c}'')', 'VENDOR_BROADCAST_INITIATED', 'vr_accept($1, ''c'')', 'LOCKED c told 2'),
+	('go on 19', NULL, 'vr_broadcast_many(''[{"order_id": "go on 19", "retailer_id": "r", "vendors": ["a", "b"]}, {"order_id": "go along", "retailer_id": "r"}]'')',
+		'VENDOR_BROADCAST_INITIATED', 'vr_cancel($1)', 'CANCELLED told 2'),
+	('go on 20', 'pg_temp.make_due($1)', 'vr_tick()', 'VENDOR_TIMED_OUT', 'vr_cancel($1)', 'CANCELLED told 3'),
+	('go on 21', 'pg_temp.make_due($1)', 'vr_tick()', 'VENDOR_TIMED_OUT', 'vr_tick()', 'EXHAUSTED told 0')
+) AS t (id, before, call, after, onward, expected);
+DROP TRIGGER go_on ON vendor_routing.events;
+
+-- Would catch: the same of who accepts what it is offered in the same moment.
+CREATE TRIGGER go_on AFTER INSERT ON vendor_routing.responses FOR EACH ROW WHEN (NEW.vendor_id = 'c') EXECUTE FUNCTION pg_temp.go_on();
+SELECT is(pg_temp.goes_on(id, before, call, '', 'vr_accept($1, ''c'')'), expected, 'accepted at once: ' || id)
+FROM (VALUES
+	('at once 1', NULL, 'vr_broadcast(''at once 1'', ''r'', vendors => ''{a,b,c}'')', 'LOCKED c told 2'),
+	('at once 2', NULL, 'vr_broadcast_many(''[{"order_id": "at once 2", "retailer_id": "r"}, {"order_id": "along", "retailer_id": "r"}]'')', 'LOCKED c told 2'),
+	('at once 3 waves', 'NULL', 'vr_timeout($1, ''0'')', 'LOCKED c told 2')
+) AS t (id, before, call, expected);
+SELECT set_config('go_on.call', 'NULL', true) \g /dev/null
+DROP TRIGGER go_on ON vendor_routing.responses;
+CREATE TRIGGER go_on AFTER UPDATE ON vendor_routing.responses FOR EACH ROW WHEN (NEW.response = 'ACCEPT') EXECUTE FUNCTION pg_temp.go_on();
+SELECT is(pg_temp.goes_on('at once 4', 'NULL', 'vr_respond($1, ''b'', ''ACCEPT'')', '', 'vr_accept($1, ''b'')'), 'LOCKED b told 2', 'who says yes gets it at once');
+DROP TRIGGER go_on ON vendor_routing.responses;
+
+-- Would catch: a call for an order in the middle of another, of which each undoes the other:
+-- a load of one too much, a loser who is not told.
+CREATE FUNCTION pg_temp.in_the_middle(of_table text, what text, id text, call text, onward text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	PERFORM pg_temp.begun(id);
+	EXECUTE format('CREATE TRIGGER middle AFTER %s ON vendor_routing.%s FOR EACH ROW EXECUTE FUNCTION pg_temp.go_on()', what, of_table);
+	BEGIN
+		RETURN pg_temp.goes_on(id, NULL, call, '', onward);
+	EXCEPTION WHEN object_not_in_prerequisite_state THEN
+		result := SQLERRM;
+	END;
+	EXECUTE format('DROP TRIGGER middle ON vendor_routing.%s', of_table);
+	PERFORM set_config('go_on.call', 'NULL', true);
+	RETURN result || ': ' || pg_temp.goes_on(id, NULL, call, '', 'NULL');
+END $$;
+SELECT is(pg_temp.in_the_middle(of_table, what, id, call, onward),
+	format('order "%s" is being written by the call that this one is made in: %s', id, expected), format('%s of %s: %s', what, of_table, onward))
+FROM (VALUES
+	('routings', 'UPDATE', 'middle 1', 'vr_accept($1, ''a'')', 'vr_complete($1)', 'LOCKED a told 2'),
+	('routings', 'UPDATE', 'middle 2', 'vr_accept($1, ''a'')', 'vr_cancel($1)', 'LOCKED a told 2'),
+	('routings', 'UPDATE', 'middle 3', 'vr_cancel($1)', 'vr_send_cancellations($1)', 'CANCELLED told 3'),
+	('cancellations', 'INSERT', 'middle 4', 'vr_cancel($1)', 'vr_retry($1)', 'CANCELLED told 3'),
+	('responses', 'UPDATE', 'middle 5', 'vr_respond($1, ''a'', ''REJECT'')', 'vr_cancel($1)', 'PENDING told 0'),
+	('responses', 'UPDATE', 'middle 6', 'vr_timeout($1, ''0'')', 'vr_retry($1)', 'EXHAUSTED told 0'),
+	('routings', 'INSERT OR UPDATE', 'middle 7 waves', 'vr_timeout($1, ''0'')', 'vr_timeout($1, ''0'')', 'PENDING told 0')
+) AS t (of_table, what, id, call, onward, expected);
+-- Would catch: a pass over all orders that meets the one that is being written; losers of
+-- whom the sender takes the order for done before they are.
+SELECT is(pg_temp.goes_on('middle 8', 'pg_temp.make_due($1)', 'NULL', '', 'NULL'), 'PENDING told 0', 'an order that is due');
+CREATE TRIGGER middle AFTER UPDATE ON vendor_routing.routings FOR EACH ROW EXECUTE FUNCTION pg_temp.go_on();
+SELECT is(pg_temp.goes_on('middle 8', NULL, 'vr_cancel($1)', '', 'vr_tick()'), 'CANCELLED told 3', 'vr_tick in the middle has nothing to do');
+SELECT vr_broadcast('middle 9', 'r', vendors => '{a,b,c}') \g /dev/null
+SELECT count(*) FROM vr_claim_messages() \g /dev/null
+SELECT is(pg_temp.goes_on('middle 9', NULL, 'vr_cancel($1)', '', 'count(*) FROM vr_claim_messages()'), 'CANCELLED told 3', 'a sender in the middle');
+DROP TRIGGER middle ON vendor_routing.routings;
+SELECT count(vr_message_sent(message_id)) FROM vendor_routing.messages WHERE routing_id = vr_routing_id('middle 9') AND state = 'LEASED' \g /dev/null
+SELECT is((SELECT count(*) FROM vr_claim_messages() WHERE order_id = 'middle 9' AND kind = 'CANCELLATION'), 3::bigint, 'leaves the cancellations to the next');
 
 -- Tables that look different ----------------------------------------------------------------
 
