@@ -343,7 +343,7 @@ sync_row(const VrAttachment *attachment, const VrOrderMapping *mapping,
 		check_edge(before, &after);
 	if (table_tuple_satisfies_snapshot(trigger->tg_relation, slot, SnapshotSelf))
 		judge(mapping, &after, tuple, tupdesc, status_changed);
-	else if (vr_attached_find(attachment, id_field, text_to_cstring(after.order_id), &now))
+	else if (vr_attached_find(attachment, RowExclusiveLock, id_field, text_to_cstring(after.order_id), &now))
 	{
 		VrOrderMapping now_mapping = vr_order_mapping_read(attachment->mapping, now.table);
 		TupleDesc	now_tupdesc = RelationGetDescr(now.table);
@@ -397,7 +397,7 @@ sync_delete(const VrAttachment *attachment, const VrOrderMapping *mapping,
 		return;
 	if (HeapTupleHeaderIndicatesMovedPartitions(old->t_data))
 		refuse_new_id(&before);
-	if (vr_attached_find(attachment, id_field, text_to_cstring(before.order_id), &now))
+	if (vr_attached_find(attachment, RowExclusiveLock, id_field, text_to_cstring(before.order_id), &now))
 		table_close(now.table, NoLock);
 	else
 		end_routing(&routing.routing_id, NULL, "ORDER_DELETED");

@@ -275,7 +275,7 @@ sync_row(const VrAttachment *attachment, const VrField *fields, TriggerData *tri
 
 	if (table_tuple_satisfies_snapshot(trigger->tg_relation, slot, SnapshotSelf))
 		write_row(fields, tuple, tupdesc, is_new);
-	else if (vr_attached_find(attachment, vr_vendor_id_field,
+	else if (vr_attached_find(attachment, AccessShareLock, vr_vendor_id_field,
 							  vr_vendor_id_of(fields, tuple, tupdesc), &now))
 	{
 		write_row(vr_vendor_mapping_read(attachment->mapping, now.table), now.tuple,
@@ -293,7 +293,7 @@ forget_row(const VrAttachment *attachment, const char *vendor_id)
 	VrAttachedRow now;
 	VrSpi		spi;
 
-	if (vr_attached_find(attachment, vr_vendor_id_field, vendor_id, &now))
+	if (vr_attached_find(attachment, AccessShareLock, vr_vendor_id_field, vendor_id, &now))
 	{
 		table_close(now.table, NoLock);
 		return;

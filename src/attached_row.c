@@ -154,16 +154,17 @@ vr_attached_row(Relation table, const VrField *id, const char *value, TupleTable
 /*
  * Finds the row with this id in a table that is attached, as it is after what the calling
  * statement and the triggers of the application have done.  The caller closes the table
- * where there is one.
+ * where there is one.  Partitions are locked as the caller will need them next: a lock that
+ * is made stronger then deadlocks with who came in between.
  */
 bool
-vr_attached_find(const VrAttachment *attachment, VrIdField id_field, const char *id,
-				 VrAttachedRow *row)
+vr_attached_find(const VrAttachment *attachment, LOCKMODE lockmode, VrIdField id_field,
+				 const char *id, VrAttachedRow *row)
 {
 	ListCell   *cell;
 
 	CommandCounterIncrement();
-	foreach(cell, vr_attached_tables(attachment->relation, AccessShareLock))
+	foreach(cell, vr_attached_tables(attachment->relation, lockmode))
 	{
 		const VrField *field;
 		TupleTableSlot *slot;

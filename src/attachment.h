@@ -109,8 +109,8 @@ extern void vr_attached_rows(Oid relation, Snapshot snapshot,
 							 void *arg);
 extern bool vr_attached_row(Relation table, const VrField *id, const char *value,
 							TupleTableSlot *slot);
-extern bool vr_attached_find(const VrAttachment *attachment, VrIdField id_field,
-							 const char *id, VrAttachedRow *row);
+extern bool vr_attached_find(const VrAttachment *attachment, LOCKMODE lockmode,
+							 VrIdField id_field, const char *id, VrAttachedRow *row);
 extern bool vr_field_is_mapped(const VrField *field);
 extern char *vr_field_value(const VrField *field, HeapTuple row, TupleDesc tupdesc);
 

@@ -58,10 +58,9 @@ compare_answers(const ListCell *a, const ListCell *b)
  */
 static Award
 award_to_recorded_accept(VrRouting *routing, const List *responses,
-						 const Interval *ttl, bool wait, TimestampTz now)
+						 VrDue *due, TimestampTz now)
 {
 	VrQuestion	question = {.retailer_id = routing->retailer_id, .now = now};
-	bool		in_vain = false;	/* we have the row of a vendor who cannot win */
 	List	   *accepts = NIL;
 	ListCell   *cell;
 
@@ -70,7 +69,8 @@ award_to_recorded_accept(VrRouting *routing, const List *responses,
 		const VrResponse *response = lfirst(cell);
 
 		if (response->answer == VR_ACCEPT &&
-			vr_response_is_due(response, ttl, now))
+			vr_response_is_due(response, due->ttl, now) &&
+			!vr_text_in(response->vendor_id, due->passed_over))
 			accepts = lappend(accepts, lfirst(cell));
 	}
 	if (accepts == NIL)
@@ -80,7 +80,7 @@ award_to_recorded_accept(VrRouting *routing, const List *responses,
 	foreach(cell, accepts)
 	{
 		const VrResponse *response = lfirst(cell);
-		VrVendorLock lock = {.wait = wait && !in_vain};
+		VrVendorLock lock = {.wait = due->wait && !due->in_vain};
 		VrWin		win = {
 			.vendor_id = response->vendor_id,
 			.vendor_tid = &lock.tid,
@@ -92,12 +92,13 @@ award_to_recorded_accept(VrRouting *routing, const List *responses,
 
 		if (lock.busy)
 			return AWARD_BUSY;
-		if (gate == VR_GATE_NONE && !can_write(routing, wait))
+		if (gate == VR_GATE_NONE && !can_write(routing, due->wait))
 			return AWARD_BUSY;
-		if (gate == VR_GATE_NONE &&
-			vr_award(routing, &win, vr_now()))
+		due->awarding = response->vendor_id;
+		if (gate == VR_GATE_NONE && vr_award(routing, &win, vr_now()))
 			return AWARD_DONE;
-		in_vain = in_vain || ItemPointerIsValid(&lock.tid);
+		due->awarding = NULL;
+		due->in_vain = due->in_vain || ItemPointerIsValid(&lock.tid);
 	}
 	return AWARD_NONE;
 }
@@ -152,17 +153,17 @@ time_out(VrRouting *routing, const List *silent, TimestampTz now)
  * exhausted.
  */
 static bool
-do_due_pending(VrRouting *routing, const Interval *ttl, bool wait,
-			   TimestampTz now, VrWork *work)
+do_due_pending(VrRouting *routing, VrDue *due, TimestampTz now)
 {
 	List	   *responses = vr_responses_read(routing);
 	int			wave = routing->wave;
+	VrWork	   *work = due->work;
 	List	   *silent;
 	TimestampTz written_at;
 	bool		live;
-	TimestampTz due;
+	TimestampTz deadline;
 
-	switch (award_to_recorded_accept(routing, responses, ttl, wait, now))
+	switch (award_to_recorded_accept(routing, responses, due, now))
 	{
 		case AWARD_DONE:
 			work->awarded++;
@@ -173,27 +174,27 @@ do_due_pending(VrRouting *routing, const Interval *ttl, bool wait,
 			break;
 	}
 
-	silent = due_and_silent(responses, ttl, now);
-	if ((!wait && !vr_responses_try_lock(silent)) || !can_write(routing, wait))
+	silent = due_and_silent(responses, due->ttl, now);
+	if ((!due->wait && !vr_responses_try_lock(silent)) || !can_write(routing, due->wait))
 		return false;
 	written_at = vr_now();
 	/* Its own time has ended while we waited: that is what is due now. */
 	if (now < routing->expires_at && written_at >= routing->expires_at)
-		return do_due_pending(routing, ttl, wait, written_at, work);
+		return do_due_pending(routing, due, written_at);
 	time_out(routing, silent, written_at);
 	work->timed_out += list_length(silent);
-	live = (vr_responses_deadline(responses, ttl, now) != 0);
+	live = (vr_responses_deadline(responses, due->ttl, now) != 0);
 	/* An ACCEPT that only ttl made due is tried again at its own time. */
-	due = vr_responses_deadline(responses, NULL, now);
+	deadline = vr_responses_deadline(responses, NULL, now);
 	if (now >= routing->expires_at)
 		vr_expire(routing, written_at);
 	else if (!live ||
 			 (routing->next_wave_at != 0 && now >= routing->next_wave_at))
-		vr_advance(routing, live, due, written_at);
+		vr_advance(routing, live, deadline, written_at);
 	else
 		vr_routing_set_next_deadline(routing,
-									 routing->next_wave_at == 0 ? due :
-									 Min(due, routing->next_wave_at));
+									 routing->next_wave_at == 0 ? deadline :
+									 Min(deadline, routing->next_wave_at));
 
 	if (routing->status == VR_EXPIRED)
 		work->expired++;
@@ -208,15 +209,15 @@ do_due_pending(VrRouting *routing, const Interval *ttl, bool wait,
  * Takes the order back from a winner who has not confirmed in time.
  */
 static bool
-release_unconfirmed(VrRouting *routing, bool wait, VrWork *work)
+release_unconfirmed(VrRouting *routing, VrDue *due)
 {
-	VrVendorLock lock = {.wait = wait};
+	VrVendorLock lock = {.wait = due->wait};
 
 	(void) vr_vendor_lock(routing->locked_vendor_id, 0, NULL, &lock);
-	if (lock.busy || !can_write(routing, wait))
+	if (lock.busy || !can_write(routing, due->wait))
 		return false;
 	(void) vr_take_back(routing, &lock.tid, VR_CANCELLED_NO_CONFIRM, NULL);
-	work->released++;
+	due->work->released++;
 	return true;
 }
 
@@ -243,25 +244,24 @@ vr_is_over(const VrRouting *routing)
 }
 
 /*
- * Does what is due for an order at this time, and counts it.  ttl, where it is not
- * NULL, shortens the offers.  What is written has the time of the writing: until then
- * the row of a vendor may have been waited for.  Brings *routing up to date.
+ * Does what is due for an order at this time, and counts it.  What is written has the time
+ * of the writing: until then the row of a vendor may have been waited for.  Brings *routing
+ * up to date.
  *
  * Returns false where nothing could be done now because others have a row that it
  * takes, and we do not wait.
  */
 bool
-vr_do_due(VrRouting *routing, const Interval *ttl, bool wait, TimestampTz now,
-		  VrWork *work)
+vr_do_due(VrRouting *routing, VrDue *due, TimestampTz now)
 {
 	if (routing->status == VR_PENDING)
-		return do_due_pending(routing, ttl, wait, now, work);
+		return do_due_pending(routing, due, now);
 
 	if (routing->status == VR_LOCKED && !vr_is_over(routing) &&
 		now >= routing->confirm_by)
-		return release_unconfirmed(routing, wait, work);
+		return release_unconfirmed(routing, due);
 
-	if (!can_write(routing, wait))
+	if (!can_write(routing, due->wait))
 		return false;
 	if (vr_is_over(routing))
 	{
@@ -273,9 +273,37 @@ vr_do_due(VrRouting *routing, const Interval *ttl, bool wait, TimestampTz now,
 	else if (now >= routing->expires_at)
 	{
 		vr_expire(routing, now);
-		work->expired++;
+		due->work->expired++;
 	}
 	else
 		vr_routing_set_next_deadline(routing, routing->expires_at);
+	return true;
+}
+
+/*
+ * After an error: was it that of an ACCEPT on record which cannot win, as where the
+ * application's table does not take the vendor?  Then the next attempt passes it over: it
+ * must not keep the order from the others, nor from its end.  One that may work another time
+ * is not passed over, lest the vendor lose for somebody else's lock.
+ */
+bool
+vr_due_pass_over(VrDue *due, const ErrorData *error)
+{
+	if (due->awarding == NULL)
+		return false;
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return false;
+	}
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		return false;
+	due->passed_over = lappend(due->passed_over, unconstify(text *, due->awarding));
+	due->awarding = NULL;
+	due->in_vain = false;
 	return true;
 }

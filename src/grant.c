@@ -56,6 +56,7 @@ static const struct
 	{"vr_resume", APP | VENDOR},
 	{"vr_set_hours", APP | VENDOR},
 	{"vr_vendor_ids", APP | VENDOR},
+	{"my_offers", VENDOR},
 	{"vr_broadcast", APP},
 	{"vr_broadcast_many", APP},
 	{"vr_cancel", APP},

@@ -26,8 +26,10 @@
 
 #include "access/table.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -46,6 +48,7 @@
 #include "trigger.h"
 
 PG_FUNCTION_INFO_V1(vr_vendor_ids);
+PG_FUNCTION_INFO_V1(vr_my_offers);
 PG_FUNCTION_INFO_V1(vr_forget_identities);
 
 /* Columns of vendor_routing.vendor_roles (27_vendor_roles.sql). */
@@ -230,18 +233,17 @@ vr_check_identity(const pg_uuid_t *routing_id, const text *vendor_id)
 }
 
 /*
- * vr_vendor_ids() returns text[]
+ * The ids of the vendors that the caller is bound to; NULL where it is to none.
  */
-Datum
-vr_vendor_ids(PG_FUNCTION_ARGS)
+static NullableDatum
+bound_vendor_ids(void)
 {
 	List	   *entries = own_vendor_ids();
 	List	   *vendor_ids = NIL;
 	ListCell   *entry;
-	NullableDatum array;
 
 	if (entries == NIL)
-		PG_RETURN_NULL();
+		return vr_param_ptr(NULL);
 	foreach(entry, entries)
 	{
 		text	   *vendor_id = lfirst(entry);
@@ -251,10 +253,44 @@ vr_vendor_ids(PG_FUNCTION_ARGS)
 		if (VARSIZE_ANY_EXHDR(vendor_id) > 0)
 			vendor_ids = lappend(vendor_ids, vendor_id);
 	}
-	array = vr_param_texts(vendor_ids);
-	if (array.isnull)
-		PG_RETURN_DATUM(PointerGetDatum(construct_empty_array(TEXTOID)));
-	PG_RETURN_DATUM(array.value);
+	return vendor_ids == NIL ? vr_param_ptr(construct_empty_array(TEXTOID)) :
+		vr_param_texts(vendor_ids);
+}
+
+/*
+ * vr_vendor_ids() returns text[]
+ */
+Datum
+vr_vendor_ids(PG_FUNCTION_ARGS)
+{
+	NullableDatum vendor_ids = bound_vendor_ids();
+
+	fcinfo->isnull = vendor_ids.isnull;
+	return vendor_ids.value;
+}
+
+/*
+ * my_offers() returns setof live_offers: those of the vendors that the caller is bound to.
+ */
+Datum
+vr_my_offers(PG_FUNCTION_ARGS)
+{
+	static const VrStatement select = {
+		"SELECT *"
+		" FROM vendor_routing.live_offers"
+		" WHERE vendor_id = ANY ($1)",
+		1, {TEXTARRAYOID},
+		.joins = true
+	};
+	NullableDatum params[] = {bound_vendor_ids()};
+	VrSpi		spi;
+
+	InitMaterializedSRF(fcinfo, 0);
+	vr_spi_begin(&spi);
+	vr_spi_put_rows((ReturnSetInfo *) fcinfo->resultinfo,
+					vr_spi_read_snapshot(&select, params));
+	vr_spi_end(&spi);
+	return (Datum) 0;
 }
 
 /*

@@ -464,9 +464,8 @@ check_written(const Orders *orders, const VrRouting *routing,
 
 /*
  * Brings the row of an order in step with its routing, where the call has put
- * that into another state.  Called after vr_spi_end, with the settings and the
- * rights of our caller.  Where a trigger of the DBA's has taken the routing further, the
- * row is in step with that already.
+ * that into another state, and a trigger of the DBA's maybe further.  Called after
+ * vr_spi_end, with the settings and the rights of our caller.
  */
 void
 vr_order_follow(const VrRouting *routing)
@@ -482,7 +481,7 @@ vr_order_follow(const VrRouting *routing)
 	if (!routing->moved || !lock_orders(&orders, true, NULL))
 		return;
 	if (vr_routing_find(&routing->routing_id, &now) && now.version != routing->version)
-		return;
+		routing = &now;
 	if (!find_order(&orders, routing->order_id, &place))
 	{
 		if (routing->status == VR_PENDING || routing->status == VR_LOCKED)

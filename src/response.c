@@ -506,6 +506,7 @@ vr_responses_all_silent(const text *vendor_id, int n, TimestampTz since)
 		" FROM (SELECT response"
 		"       FROM vendor_routing.responses"
 		"       WHERE vendor_id = $1 AND response IS NOT NULL AND offered_at > $3"
+		"       AND expires_at > $3"	/* for the index */
 		"       ORDER BY expires_at DESC"
 		"       LIMIT $2) AS l",
 		3, {TEXTOID, INT8OID, TIMESTAMPTZOID}

@@ -472,6 +472,16 @@ vr_spi_text(uint64 row, int column)
 }
 
 /*
+ * Hands out the rows of the last result as they are.
+ */
+void
+vr_spi_put_rows(ReturnSetInfo *rsinfo, uint64 nrows)
+{
+	for (uint64 row = 0; row < nrows; row++)
+		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[row]);
+}
+
+/*
  * An array parameter; NULL for NIL.
  */
 NullableDatum

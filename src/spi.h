@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "nodes/execnodes.h"
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 #include "utils/timestamp.h"
@@ -106,6 +107,7 @@ extern NullableDatum vr_spi_value(uint64 row, int column);
 extern NullableDatum vr_spi_copy_value(uint64 row, int column);
 extern void vr_spi_copy_row(uint64 row, TupleTableSlot *slot);
 extern text *vr_spi_text(uint64 row, int column);
+extern void vr_spi_put_rows(ReturnSetInfo *rsinfo, uint64 nrows);
 
 extern NullableDatum vr_param_texts(const List *texts);
 extern NullableDatum vr_param_uuids(const pg_uuid_t *ids, int n);

@@ -96,30 +96,15 @@ vr_history(PG_FUNCTION_ARGS)
 		" ORDER BY occurred_at, event_id",
 		1, {UUIDOID}
 	};
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	const text *order_id = vr_arg_id(fcinfo, 0, "order_id");
 	NullableDatum params[] = {vr_param_ptr(vr_make_routing_id(order_id))};
-	uint64		nevents;
 	VrSpi		spi;
 
 	InitMaterializedSRF(fcinfo, 0);
 
 	vr_spi_begin(&spi);
-	nevents = vr_spi_read_snapshot(&select, params);
-	for (uint64 row = 0; row < nevents; row++)
-	{
-		Datum		values[5];
-		bool		nulls[5];
-
-		for (int i = 0; i < lengthof(values); i++)
-		{
-			NullableDatum value = vr_spi_value(row, i + 1);
-
-			values[i] = value.value;
-			nulls[i] = value.isnull;
-		}
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
+	vr_spi_put_rows((ReturnSetInfo *) fcinfo->resultinfo,
+					vr_spi_read_snapshot(&select, params));
 	vr_spi_end(&spi);
 
 	return (Datum) 0;

@@ -86,7 +86,7 @@ typedef struct Batch
  * events, by the caller.  Returns the routings that were read.
  */
 static List *
-do_routings(const pg_uuid_t *routing_ids, int n, VrRows *events, Tick *tick)
+do_routings(const pg_uuid_t *routing_ids, int n, VrRows *events, VrDue *due, Tick *tick)
 {
 	List	   *done = NIL;
 	List	   *read = NIL;
@@ -109,7 +109,7 @@ do_routings(const pg_uuid_t *routing_ids, int n, VrRows *events, Tick *tick)
 				continue;
 			done = lappend(done, routing);
 		}
-		else if (!vr_do_due(routing, NULL, false, now, &tick->work))
+		else if (!vr_do_due(routing, due, now))
 			continue;
 		tick->processed++;
 	}
@@ -120,12 +120,17 @@ do_routings(const pg_uuid_t *routing_ids, int n, VrRows *events, Tick *tick)
 
 /*
  * Is an error about what is worked on, so that the rest can go on?  A trigger may raise any
- * error, so not the class of it decides, but whether the session is wanted to stop; and at
- * SERIALIZABLE, where a conflict is of the transaction as a whole.
+ * error, so not the class of it decides, but whether the session is wanted to stop, also
+ * where a trigger has caught that; and at SERIALIZABLE, where a conflict is of the
+ * transaction as a whole.
  */
 static bool
 is_about_work(const ErrorData *error)
 {
+	if (StatementTimeout > 0 &&
+		TimestampDifferenceExceeds(GetCurrentStatementStartTimestamp(),
+								   GetCurrentTimestamp(), StatementTimeout))
+		return false;
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		return error->funcname == NULL || strcmp(error->funcname, "ProcessInterrupts") != 0;
 	return error->sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE ||
@@ -172,52 +177,74 @@ attempt(void (*work) (void *arg), void *arg)
 }
 
 /* Routings to be worked on. */
-typedef struct Due
+typedef struct Routings
 {
 	const pg_uuid_t *routing_ids;
 	int			n;
+	VrDue		due;
 	Tick	   *tick;
-} Due;
+} Routings;
 
 static void
 work_on_routings(void *arg)
 {
-	Due		   *due = arg;
+	Routings   *work = arg;
 	VrRows		events = {0};
 	List	   *routings;
 	VrSpi		spi;
 
 	vr_spi_begin(&spi);
-	routings = do_routings(due->routing_ids, due->n, &events, due->tick);
+	routings = do_routings(work->routing_ids, work->n, &events, &work->due, work->tick);
 	vr_routings_end(routings, &events, &spi);
 }
 
 /*
- * As do_routings, in a subtransaction.  Returns false, with nothing changed,
- * where that raises an error, and warns of it if that is wanted.
+ * As do_routings, in a subtransaction.  Returns NULL, or the error that this raised, with
+ * nothing changed.
  */
-static bool
-try_routings(const pg_uuid_t *routing_ids, int n, Tick *tick, bool warn)
+static ErrorData *
+try_routings(Routings *work)
 {
+	Tick	   *tick = work->tick;
 	Tick		before = *tick;
-	Due			due = {routing_ids, n, tick};
-	ErrorData  *error = attempt(work_on_routings, &due);
+	ErrorData  *error;
 
-	if (error == NULL)
-		return true;
-	*tick = before;
-	if (warn)
+	work->due.work = &tick->work;
+	error = attempt(work_on_routings, work);
+	if (error != NULL)
+		*tick = before;
+	return error;
+}
+
+/*
+ * Does what is due for one routing, and warns where that fails.
+ */
+static void
+do_one(const pg_uuid_t *routing_id, Tick *tick)
+{
+	Routings	work = {routing_id, 1, .tick = tick};
+	ErrorData  *error;
+
+	while ((error = try_routings(&work)) != NULL)
 	{
 		char	   *id = DatumGetCString(DirectFunctionCall1(uuid_out,
-															 UUIDPGetDatum(routing_ids)));
+															 UUIDPGetDatum(routing_id)));
+		bool		again = vr_due_pass_over(&work.due, error);
 
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
+				 again ? errmsg("routing \"%s\" cannot be won by vendor \"%s\": %s", id,
+								text_to_cstring(llast(work.due.passed_over)),
+								error->message) :
 				 errmsg("routing \"%s\" is due, and failed: %s", id, error->message),
 				 error->detail ? errdetail_internal("%s", error->detail) : 0));
+		FreeErrorData(error);
+		if (!again)
+		{
+			tick->failed++;
+			break;
+		}
 	}
-	FreeErrorData(error);
-	return false;
 }
 
 /*
@@ -227,15 +254,12 @@ try_routings(const pg_uuid_t *routing_ids, int n, Tick *tick, bool warn)
 static void
 do_batch(Batch *batch, Tick *tick)
 {
-	if (!try_routings(batch->routing_ids, batch->size, tick, batch->size == 1))
+	Routings	work = {batch->routing_ids, batch->size, .tick = tick};
+
+	if (batch->size == 1 || try_routings(&work) != NULL)
 	{
-		if (batch->size == 1)
-			tick->failed++;
-		for (int i = 0; i < batch->size && batch->size > 1; i++)
-		{
-			if (!try_routings(&batch->routing_ids[i], 1, tick, true))
-				tick->failed++;
-		}
+		for (int i = 0; i < batch->size; i++)
+			do_one(&batch->routing_ids[i], tick);
 	}
 	for (int i = 0; i < batch->size; i++)
 		vr_unlock_routing(&batch->routing_ids[i]);

@@ -19,6 +19,8 @@
 #include "utils/builtins.h"
 
 #include "args.h"
+#include "attachment.h"
+#include "attempt.h"
 #include "clock.h"
 #include "due.h"
 #include "result.h"
@@ -27,6 +29,27 @@
 #include "transition.h"
 
 PG_FUNCTION_INFO_V1(vr_timeout);
+
+/* What is asked about, and what became of it. */
+typedef struct Timeout
+{
+	const pg_uuid_t *routing_id;
+	VrDue		due;
+	VrRouting	routing;
+} Timeout;
+
+static void
+do_due(void *arg)
+{
+	Timeout    *timeout = arg;
+	VrSpi		spi;
+
+	*timeout->due.work = (VrWork) {0};
+	vr_spi_begin(&spi);
+	vr_routing_read_locked(timeout->routing_id, &timeout->routing);
+	(void) vr_do_due(&timeout->routing, &timeout->due, vr_now());
+	vr_routing_end(&timeout->routing, &spi);
+}
 
 /*
  * vr_timeout(routing_id uuid, ttl interval)
@@ -44,22 +67,35 @@ vr_timeout(PG_FUNCTION_ARGS)
 			{"status", TEXTOID}
 		}
 	};
-	const pg_uuid_t *routing_id = vr_arg_uuid(fcinfo, 0, "routing_id");
-	const Interval *ttl = vr_arg_optional_ttl(fcinfo, 1, "ttl");
-	VrRouting	routing;
-	VrWork		work = {0};
-	VrSpi		spi;
+	VrWork		work;
+	Timeout		timeout = {
+		.routing_id = vr_arg_uuid(fcinfo, 0, "routing_id"),
+		.due = {
+			.ttl = vr_arg_optional_ttl(fcinfo, 1, "ttl"),
+			.wait = true,
+			.work = &work
+		}
+	};
+	VrAttachment attachment;
+	ErrorData  *error;
 
 	vr_require_writable("vr_timeout()");
 
-	vr_spi_begin(&spi);
-	vr_routing_read_locked(routing_id, &routing);
-	(void) vr_do_due(&routing, ttl, true, vr_now(), &work);
-	vr_routing_end(&routing, &spi);
+	/* Only the application's table can refuse a winner. */
+	if (!vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
+		do_due(&timeout);
+	else
+	{
+		while ((error = vr_attempt(do_due, &timeout)) != NULL)
+		{
+			if (!vr_due_pass_over(&timeout.due, error))
+				ReThrowError(error);
+		}
+	}
 
 	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {
 		vr_param(Int32GetDatum(work.timed_out)),
-		vr_param_ptr(routing.locked_vendor_id),
-		vr_param_ptr(cstring_to_text(vr_status_name(routing.status)))
+		vr_param_ptr(timeout.routing.locked_vendor_id),
+		vr_param_ptr(cstring_to_text(vr_status_name(timeout.routing.status)))
 	}));
 }

@@ -163,7 +163,8 @@ vr_vendor_keep_attached(const text *vendor_id, bool wait)
 		return true;
 	if (!vr_attached_lock(vendors.relation, RowShareLock, wait, &tables))
 		return false;
-	if (!vr_attached_find(&vendors, vr_vendor_id_field, text_to_cstring(vendor_id), &row))
+	if (!vr_attached_find(&vendors, RowShareLock, vr_vendor_id_field,
+						  text_to_cstring(vendor_id), &row))
 		return true;
 
 	slot = table_slot_create(row.table, NULL);

@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(339);
+SELECT plan(362);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -958,6 +958,56 @@ SELECT is((SELECT status || ' ' || winner FROM regress_app.wordless), 'PENDING_B
 SELECT is(pg_temp.tries($$UPDATE regress_app.wordless SET status = 'FULFILLMENT_STARTED' WHERE id = 'wordless'$$), 'OK', 'and the application may say what it likes');
 SELECT vr_detach_orders();
 SELECT vr_cancel(vr_routing_id('early-1')), vr_cancel(vr_routing_id('wordless')) \g /dev/null
+
+-- Would catch: a row that stays behind where a trigger of a DBA's has gone on with the order, and
+-- has not put it into another state.
+CREATE TABLE regress_app.onward (id text PRIMARY KEY, shop text DEFAULT 'r', status text, winner text);
+SELECT is(pg_temp.tries(pg_temp.attach('{}', 'regress_app.onward')), '', 'a table for orders that go on');
+CREATE FUNCTION pg_temp.onward() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+BEGIN
+	EXECUTE format('SELECT %s', current_setting('onward.call')) USING NEW.routing_id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER onward AFTER INSERT ON vendor_routing.events FOR EACH ROW WHEN (NEW.event_type = 'VENDOR_ACCEPTED') EXECUTE FUNCTION pg_temp.onward();
+SELECT is(pg_temp.would(format($$
+	INSERT INTO regress_app.onward (id, status) VALUES ('onward', 'CREDIT_RESERVED');
+	SELECT set_config('onward.call', %L, true), vr_broadcast('onward', NULL), vr_accept(vr_routing_id('onward'), 'v1')$$, call),
+	'SELECT concat_ws('' '', status, winner, (SELECT string_agg(violation, '' '') FROM vr_check() WHERE order_id = ''onward'')) FROM regress_app.onward'), expected, 'in a trigger of VENDOR_ACCEPTED: ' || call)
+FROM (VALUES ('vr_confirm($1, ''v1'')', 'VENDOR_ACCEPTED v1'), ('vr_complete($1)', 'DELIVERED v1'), ('vr_cancel($1)', 'CANCELLED v1'),
+	('vr_release($1, ''v1'')', 'PENDING_BIDS'), ('vr_status($1)', 'VENDOR_ACCEPTED v1')) AS t (call, expected);
+DROP TRIGGER onward ON vendor_routing.events;
+
+-- Would catch: an ACCEPT on record that the table refuses, and that keeps the order from who
+-- accepted as well, and from its end.
+CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'not this one' USING ERRCODE = current_setting('refuse.code');
+END $$;
+SET LOCAL client_min_messages = error;
+CREATE TRIGGER refuse BEFORE UPDATE ON regress_app.onward FOR EACH ROW WHEN (NEW.winner = 'v1') EXECUTE FUNCTION pg_temp.refuse();
+CREATE FUNCTION pg_temp.accepted(ttl interval, VARIADIC vendors text[]) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO regress_app.onward (id, status) VALUES ('refused', 'CREDIT_RESERVED');
+	SELECT vr_broadcast('refused', NULL);
+	SELECT vr_respond(vr_routing_id('refused'), vendor, 'ACCEPT') FROM unnest(vendors) AS vendor;
+	UPDATE vendor_routing.responses SET offered_at = offered_at - ttl, expires_at = expires_at - ttl WHERE routing_id = vr_routing_id('refused');
+	UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s', expires_at = expires_at - ttl WHERE order_id = 'refused';
+$$;
+SELECT is(pg_temp.would(format('SELECT set_config(''refuse.code'', %L, true), pg_temp.accepted(%L, %s); SELECT %s', code, ttl, vendors, call),
+	'SELECT concat_ws('' '', status, winner, (SELECT status FROM vendor_routing.routings WHERE order_id = ''refused'')) FROM regress_app.onward'),
+	expected, format('%s of %s, %s ago, %s: %s', code, vendors, ttl, call, expected))
+FROM (VALUES ('P0001', '2 min', '''v1'', ''v2''', 'VENDOR_ACCEPTED v2 LOCKED'), ('23503', '2 min', '''v1'', ''v2''', 'VENDOR_ACCEPTED v2 LOCKED'),
+	('P0001', '2 min', '''v2'', ''v1''', 'VENDOR_ACCEPTED v2 LOCKED'), ('P0001', '2 min', '''v1''', 'PENDING_BIDS EXHAUSTED'),
+	('P0001', '1 day', '''v1''', 'FAILED EXPIRED')) AS t (code, ttl, vendors, expected),
+	unnest('{vr_tick(),"vr_timeout(vr_routing_id(''refused''))"}'::text[]) AS call;
+-- Would catch: a vendor who loses because somebody had a lock at that moment.
+SELECT is(pg_temp.would(format('SELECT set_config(''refuse.code'', %L, true), pg_temp.accepted(''2 min'', ''v1'', ''v2''); SELECT vr_tick()', code),
+	'SELECT concat_ws('' '', status, winner, (SELECT status FROM vendor_routing.routings WHERE order_id = ''refused'')) FROM regress_app.onward'),
+	'PENDING_BIDS PENDING', 'who accepted first is tried again after ' || code)
+FROM unnest('{55P03,40P01,53100,57014,58030,XX000}'::text[]) AS code;
+SELECT is(pg_temp.would('SELECT set_config(''refuse.code'', ''40P01'', true), pg_temp.accepted(''2 min'', ''v1'', ''v2''); SELECT vr_timeout(vr_routing_id(''refused''))', 'SELECT 1'),
+	'40P01', 'which vr_timeout says');
+SET LOCAL client_min_messages = warning;
+SELECT vr_detach_orders();
 
 -- All in all ----------------------------------------------------------------------------------------------------
 

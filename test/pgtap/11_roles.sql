@@ -50,6 +50,8 @@ FROM unnest(ARRAY['vr_accept', 'vr_respond', 'vr_confirm', 'vr_release', 'vr_pau
 	'vr_message_sent', 'vr_message_failed', 'vr_confirm_delivery', 'vr_receive_message',
 	'vr_status', 'vr_history', 'vr_explain', 'vr_distance_km']) AS f
 UNION ALL
+SELECT 'function my_offers', false, true, false
+UNION ALL
 SELECT 'view ' || v, v <> 'vr_my_offers', v = 'vr_my_offers', v <> 'vr_my_offers'
 FROM unnest(ARRAY['vr_routing_status', 'vr_open_routings', 'vr_vendor_offers', 'vr_vendor_performance',
 	'vr_cancellations', 'vr_events', 'vr_vendor_events', 'vr_policies', 'vr_blocklist',

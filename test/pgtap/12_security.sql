@@ -176,6 +176,26 @@ SELECT order_id FROM vr_my_offers WHERE regress_vendor.peek(order_id) \g /dev/nu
 SELECT set_eq('SELECT order_id FROM regress_vendor.seen', ARRAY['mine'], 'a function in a condition sees no offer of others');
 RESET ROLE;
 
+-- Would catch: conditions that reach the tables, since they are of functions that leak nothing, and
+-- EXPLAIN, which counts whom they meet.
+CREATE FUNCTION pg_temp.explained(condition text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	plan text := '';
+BEGIN
+	SET LOCAL ROLE regress_vr_vendor;
+	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, TIMING off, SUMMARY off) SELECT * FROM vr_my_offers WHERE ' || condition LOOP
+		plan := plan || regexp_replace(line, '''[^'']*''', 'x', 'g') || E'\n';
+	END LOOP;
+	RESET ROLE;
+	RETURN plan;
+END $$;
+ANALYZE vendor_routing.routings, vendor_routing.responses;
+SELECT is(pg_temp.explained(format(condition, 'theirs', vr_routing_id('theirs'), 'other', 'r')),
+	pg_temp.explained(format(condition, 'nothing', vr_routing_id('nothing'), 'nobody', 'nowhere')), 'EXPLAIN says nothing of others: ' || condition)
+FROM unnest('{"order_id = %1$L","order_id >= %1$L AND order_id < %1$L || ''x''","routing_id = %2$L","routing_id = %2$L AND vendor_id = %3$L",
+	"vendor_id = %3$L","vendor_id = %3$L AND order_id = %1$L"}'::text[]) AS condition;
+
 -- The audit trail and its owner -----------------------------------------------------------
 
 CREATE ROLE regress_vr_owner;
