@@ -40,6 +40,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "ids.h"
+#include "lock.h"
 #include "order.h"
 #include "order_mapping.h"
 #include "routing.h"
@@ -219,6 +220,9 @@ end_routing(const pg_uuid_t *routing_id, const char *outcome, const char *reason
 		(void) vr_withdraw(&routing, cstring_to_text(reason));
 	routing.moved = false;		/* the row says so already */
 	vr_routing_end(&routing, &spi);
+
+	/* What was written makes others wait; and one statement may end many orders. */
+	vr_unlock_routing(routing_id);
 }
 
 /*
@@ -581,10 +585,10 @@ vr_attached_orders_drift(VrDriftFound found, void *arg)
 
 	if (!vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
 		return;
-	relation = try_relation_open(attachment.relation, AccessShareLock);
+	relation = vr_open_attached(attachment.relation);
 	if (relation == NULL)
 	{
-		found(NULL, NULL, "the attached table of orders is gone", arg);
+		found(NULL, NULL, "the attached table of orders is gone, or has lost its triggers", arg);
 		return;
 	}
 

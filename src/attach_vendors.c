@@ -165,7 +165,8 @@ write_rows(const Jsonb *rows, const List *columns)
 	}
 	PG_CATCH();
 	{
-		vr_spi_rethrow_without_row(caller, "A row of the attached table cannot be a vendor as it is.");
+		vr_spi_rethrow_without_row(caller, "a column of an attached vendor has a value of another form",
+								   "A row of the attached table cannot be a vendor as it is.");
 	}
 	PG_END_TRY();
 	vr_spi_end(&spi);
@@ -396,10 +397,10 @@ vr_attached_vendors_drift(VrDriftFound found, void *arg)
 
 	if (!vr_attachment_find(VR_ATTACHED_VENDORS, &attachment))
 		return;
-	relation = try_relation_open(attachment.relation, AccessShareLock);
+	relation = vr_open_attached(attachment.relation);
 	if (relation == NULL)
 	{
-		found(NULL, NULL, "the attached table of vendors is gone", arg);
+		found(NULL, NULL, "the attached table of vendors is gone, or has lost its triggers", arg);
 		return;
 	}
 	(void) load_all(attachment.relation, attachment.mapping,

@@ -239,11 +239,14 @@ vr_detach(VrAttachmentKind kind, Oid caller, Oid successor,
 		  const VrTrigger *triggers, int n)
 {
 	VrAttachment attachment;
+	Relation	table;
 
 	if (!vr_attachment_find(kind, &attachment))
 		return false;
-	if (get_rel_name(attachment.relation) != NULL)
+	table = vr_open_attached(attachment.relation);
+	if (table != NULL)
 	{
+		relation_close(table, NoLock);
 		if (!vr_is_owner_of_table(attachment.relation, caller))
 			aclcheck_error(ACLCHECK_NOT_OWNER,
 						   get_relkind_objtype(get_rel_relkind(attachment.relation)),
@@ -274,6 +277,7 @@ Relation
 vr_open_attachable(Oid relation)
 {
 	Relation	table;
+	ListCell   *cell;
 
 	if (get_rel_name(relation) == NULL)
 		ereport(ERROR,
@@ -293,9 +297,12 @@ vr_open_attachable(Oid relation)
 	if (table->rd_rel->relispartition)
 		cannot_attach(table, ERRCODE_WRONG_OBJECT_TYPE,
 					  "It is a partition; attach the partitioned table.");
-	if (table->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-		cannot_attach(table, ERRCODE_FEATURE_NOT_SUPPORTED,
-					  "Temporary and unlogged tables lose their rows without saying so.");
+	foreach(cell, find_all_inheritors(relation, AccessShareLock, NULL))
+	{
+		if (get_rel_persistence(lfirst_oid(cell)) != RELPERSISTENCE_PERMANENT)
+			cannot_attach(table, ERRCODE_FEATURE_NOT_SUPPORTED,
+						  "Temporary and unlogged tables lose their rows without saying so.");
+	}
 	if (IsCatalogRelation(table) ||
 		table->rd_rel->relnamespace == get_namespace_oid("vendor_routing", true))
 		cannot_attach(table, ERRCODE_WRONG_OBJECT_TYPE,
@@ -558,14 +565,38 @@ vr_require_unique(Relation relation, const VrField *field)
 }
 
 /*
+ * Opens the table that was attached; NULL where it has been dropped.  A dump keeps its OID
+ * then, which may be another table's where that is restored; so it must have our triggers.
+ */
+Relation
+vr_open_attached(Oid relation)
+{
+	Relation	table = try_relation_open(relation, AccessShareLock);
+	const TriggerDesc *triggers = (table == NULL) ? NULL : table->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		if (strncmp(triggers->triggers[i].tgname, "vr_sync_", strlen("vr_sync_")) == 0)
+			return table;
+	}
+	if (table != NULL)
+		relation_close(table, AccessShareLock);
+	return NULL;
+}
+
+/*
  * The tables with the rows of an attached table: its partitions, and itself.  What
  * inherits from it otherwise has ids of its own, and is not attached.  The partitions
- * are locked as wanted; the caller has locked the table.  NIL where it was dropped
- * meanwhile, or was before a dump, and its OID is something else's now.
+ * are locked as wanted; the caller has locked the table.  NIL where it is gone.
  */
 List *
 vr_attached_tables(Oid relation, LOCKMODE lockmode)
 {
+	Relation	table = vr_open_attached(relation);
+
+	if (table == NULL)
+		return NIL;
+	relation_close(table, NoLock);
 	switch (get_rel_relkind(relation))
 	{
 		case RELKIND_RELATION:

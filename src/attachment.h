@@ -102,6 +102,7 @@ extern Oid	vr_scalar_type(Relation relation, AttrNumber attnum, int32 *typmod);
 extern char *vr_canonical(Relation relation, AttrNumber attnum, char *value);
 extern bool vr_is_unique_index_on(Relation index, AttrNumber attnum);
 extern void vr_require_unique(Relation relation, const VrField *field);
+extern Relation vr_open_attached(Oid relation);
 extern List *vr_attached_tables(Oid relation, LOCKMODE lockmode);
 extern bool vr_attached_lock(Oid relation, LOCKMODE lockmode, bool wait, List **tables);
 extern void vr_attached_rows(Oid relation, Snapshot snapshot,

@@ -23,7 +23,6 @@
 #include "cancellation.h"
 #include "clock.h"
 #include "errors.h"
-#include "outbox.h"
 #include "result.h"
 #include "routing.h"
 #include "spi.h"
@@ -123,10 +122,7 @@ vr_send_cancellations(PG_FUNCTION_ARGS)
 					 errdetail("Its status is %s.", vr_status_name(routing.status))));
 	}
 	if (vr_cancellations_insert(&routing, false, reason, vr_now()) > 0)
-	{
-		vr_outbox_put_back(routing_id);
-		vr_wake_senders();
-	}
+		vr_routing_touch(&routing, vr_now());
 	count = vr_cancellations_count(&routing);
 	vr_routing_end(&routing, &spi);
 

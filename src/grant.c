@@ -175,14 +175,18 @@ change_kind(Oid role, int kind, bool grant)
 }
 
 /*
- * Is a row of vendor_roles for this role?
+ * Does this role act for a vendor, itself or as a member of one that does?
  */
 static bool
 is_vendor_role(Oid role)
 {
 	static const VrStatement select = {
-		"SELECT true FROM vendor_routing.vendor_roles WHERE role = $1",
-		1, {OIDOID}
+		"SELECT true"
+		" FROM vendor_routing.vendor_roles AS r, pg_roles AS a"
+		" WHERE a.oid = $1"
+		" AND (r.role = a.oid OR NOT a.rolsuper AND pg_has_role(a.oid, r.role, 'USAGE'))",
+		1, {OIDOID},
+		.joins = true
 	};
 	NullableDatum params[] = {vr_param(ObjectIdGetDatum(role))};
 
@@ -190,10 +194,10 @@ is_vendor_role(Oid role)
 }
 
 /*
- * May a role broadcast by a grant of its own?  Then it is an application.
+ * May a role call this function of ours?
  */
 static bool
-is_app_role(Oid role)
+may_call(Oid role, const char *function)
 {
 	static const VrStatement select = {
 		"SELECT true"
@@ -201,11 +205,14 @@ is_app_role(Oid role)
 		" JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass"
 		"  AND d.refobjid = e.oid AND d.deptype = 'e'"
 		" JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid"
-		" WHERE e.extname = 'vendor_routing' AND p.proname = 'vr_broadcast'"
+		" WHERE e.extname = 'vendor_routing' AND p.proname = $2"
 		"  AND has_function_privilege($1, p.oid, 'EXECUTE')",
-		1, {OIDOID}
+		2, {OIDOID, TEXTOID}
 	};
-	NullableDatum params[] = {vr_param(ObjectIdGetDatum(role))};
+	NullableDatum params[] = {
+		vr_param(ObjectIdGetDatum(role)),
+		vr_param_ptr(cstring_to_text(function))
+	};
 
 	return vr_spi_read(&select, params) > 0;
 }
@@ -260,13 +267,19 @@ change_role(FunctionCallInfo fcinfo, const char *function, int kind, bool grant,
 	vr_require_writable(function);
 	(void) GetUserNameFromId(role, false);	/* a number need not be a role */
 
-	/* Roles that were dropped with a vendor: their numbers may be given to others. */
+	/*
+	 * Roles that were dropped with a vendor: their numbers may be given to others, or have
+	 * been, where a dump was restored.  Who may call nothing was granted nothing.
+	 */
 	vr_spi_begin(&spi);
 	(void) vr_spi_write(&delete_gone, NULL);
+	if (grant && !may_call(role, "vr_accept"))
+		(void) vr_spi_write(&delete, params);
 	if (grant && kind == APP)
 		check_kind(role, is_vendor_role(role), "acts for a vendor", "vr_revoke_vendor");
 	if (grant && kind == VENDOR)
-		check_kind(role, is_app_role(role), "is an application", "vr_revoke_app");
+		check_kind(role, may_call(role, "vr_broadcast"), "is an application",
+				   "vr_revoke_app");
 	change_kind(role, kind, grant);
 	if (kind == VENDOR)
 		(void) vr_spi_write(grant ? &insert : &delete, params);

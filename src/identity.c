@@ -26,7 +26,6 @@
 
 #include "access/table.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -283,13 +282,8 @@ vr_my_offers(PG_FUNCTION_ARGS)
 		.joins = true
 	};
 	NullableDatum params[] = {bound_vendor_ids()};
-	VrSpi		spi;
 
-	InitMaterializedSRF(fcinfo, 0);
-	vr_spi_begin(&spi);
-	vr_spi_put_rows((ReturnSetInfo *) fcinfo->resultinfo,
-					vr_spi_read_snapshot(&select, params));
-	vr_spi_end(&spi);
+	vr_spi_return_rows(fcinfo, &select, params);
 	return (Datum) 0;
 }
 

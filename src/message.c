@@ -126,6 +126,11 @@ empty_outbox(TimestampTz now)
  *-------------------------------------------------------------------------
  */
 
+/* To the same vendor about the same order, and to go out before. */
+#define IS_EARLIER(p, m) \
+	p ".routing_id = " m ".routing_id AND " p ".vendor_id = " m ".vendor_id" \
+	" AND (" p ".round, " VR_KIND_ORDER(p) ") < (" m ".round, " VR_KIND_ORDER(m) ")"
+
 /*
  * No earlier message to the vendor about the order is still to be sent.  One on another
  * channel, which may have no sender any more, keeps it back only while it is on its way.
@@ -133,10 +138,9 @@ empty_outbox(TimestampTz now)
 #define NOT_KEPT_BACK(m) \
 	"NOT EXISTS (" \
 	" SELECT FROM vendor_routing.messages AS p" \
-	" WHERE p.routing_id = " m ".routing_id AND p.vendor_id = " m ".vendor_id" \
+	" WHERE " IS_EARLIER("p", m) \
 	" AND (p.state IN ('QUEUED', 'LEASED')) IS TRUE" \
-	" AND (p.channel = " m ".channel OR p.state = 'LEASED' AND p.due_at > $1) IS TRUE" \
-	" AND (p.round, " VR_KIND_ORDER("p") ") < (" m ".round, " VR_KIND_ORDER(m) ")" VR_BY_KEY ")"
+	" AND (p.channel = " m ".channel OR p.state = 'LEASED' AND p.due_at > $1) IS TRUE" VR_BY_KEY ")"
 
 /* A vendor that has heard of the order may have to hear of its end. */
 #define MAY_HAVE_HEARD(m) \
@@ -220,8 +224,30 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 		.joins = true
 	};
 	/*
+	 * What is void and waits on another channel, which may have no sender: nobody is to claim
+	 * it once its cancellation is dropped.
+	 */
+	static const VrStatement drop_earlier = {
+		"UPDATE vendor_routing.messages"
+		" SET state = 'DROPPED'"
+		" WHERE ctid = ANY (ARRAY("
+		"  SELECT ctid"
+		"  FROM vendor_routing.messages"
+		"  WHERE state = 'QUEUED' AND ctid = ANY (ARRAY("
+		"   SELECT p.ctid"
+		"   FROM vendor_routing.messages AS m"
+		"   CROSS JOIN LATERAL (SELECT p.ctid"
+		"    FROM vendor_routing.messages AS p"
+		"    WHERE " IS_EARLIER("p", "m") VR_BY_KEY ") AS p"
+		"   WHERE m.message_id = ANY ($1) AND m.kind = 'CANCELLATION'))"
+		"  FOR UPDATE SKIP LOCKED))",
+		1, {UUIDARRAYOID},
+		.joins = true
+	};
+	/*
 	 * An offer may have been reported as sent since we looked, and its cancellation was not
-	 * locked then: it stays, for the next look.
+	 * locked then; or a sender has claimed it, and not committed: the cancellation stays, for
+	 * the next look.
 	 */
 	static const VrStatement update = {
 		"UPDATE vendor_routing.messages AS m"
@@ -229,7 +255,10 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 		"     attempts = attempts + CASE $2 WHEN 'LEASED' THEN 1 ELSE 0 END,"
 		"     due_at = CASE $2 WHEN 'LEASED' THEN $3 ELSE due_at END"
 		" WHERE message_id = ANY ($1)"
-		" AND NOT ($2 = 'DROPPED' AND kind = 'CANCELLATION' AND " MAY_HAVE_HEARD("m")
+		" AND NOT ($2 = 'DROPPED' AND kind = 'CANCELLATION'"
+		"  AND (" MAY_HAVE_HEARD("m") " OR EXISTS ("
+		"   SELECT FROM vendor_routing.messages AS p"
+		"   WHERE " IS_EARLIER("p", "m") " AND p.state = 'QUEUED'))"
 		"  AND EXISTS ("
 		"   SELECT FROM vendor_routing.cancellations AS c"
 		"   WHERE c.routing_id = m.routing_id AND c.round = m.round"
@@ -249,6 +278,7 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 	int			n = vr_spi_write(&select, params);
 	pg_uuid_t  *ids[lengthof(states)];
 	int			counts[lengthof(states)] = {0};
+	uint64		dropped = 0;
 
 	for (int s = 0; s < lengthof(states); s++)
 		ids[s] = palloc(Max(n, 1) * sizeof(pg_uuid_t));
@@ -274,14 +304,17 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 			};
 
 			if (s == DROPPED)
-				(void) vr_spi_write(&update, writes);
+			{
+				(void) vr_spi_write(&drop_earlier, writes);
+				dropped = vr_spi_write(&update, writes);
+			}
 			else
 				vr_spi_write_exactly(&update, writes, counts[s]);
 		}
 	}
 	for (int i = 0; i < counts[LEASED]; i++)
 		*leased = lappend(*leased, &ids[LEASED][i]);
-	return counts[LEASED] < max && counts[DEAD] + counts[DROPPED] > 0;
+	return counts[LEASED] < max && counts[DEAD] + dropped > 0;
 }
 
 /*

@@ -57,6 +57,7 @@ typedef struct Message
 	text	   *state;
 	int			attempts;
 	int			failed_attempt; /* 0: none */
+	int			superseded_attempt; /* 0: none */
 	text	   *external_id;	/* NULL: not known */
 	bool		delivered;
 } Message;
@@ -92,6 +93,8 @@ lock_message(const pg_uuid_t *message_id)
 	message.attempts = DatumGetInt32(slot_getattr(slot, Anum_message_attempts, &isnull));
 	value = slot_getattr(slot, Anum_message_failed_attempt, &isnull);
 	message.failed_attempt = isnull ? 0 : DatumGetInt32(value);
+	value = slot_getattr(slot, Anum_message_superseded_attempt, &isnull);
+	message.superseded_attempt = isnull ? 0 : DatumGetInt32(value);
 	value = slot_getattr(slot, Anum_message_external_id, &isnull);
 	message.external_id = isnull ? NULL : DatumGetTextPCopy(value);
 	(void) slot_getattr(slot, Anum_message_delivered_at, &isnull);
@@ -139,7 +142,8 @@ revive_cancellation(const pg_uuid_t *message_id, bool again, TimestampTz now)
 	};
 	static const VrStatement update = {
 		"UPDATE vendor_routing.messages"
-		" SET state = 'QUEUED', due_at = $2, sent_at = NULL"
+		" SET state = 'QUEUED', due_at = $2, sent_at = NULL,"
+		"     superseded_attempt = CASE state WHEN 'SENT' THEN attempts ELSE superseded_attempt END"
 		" WHERE message_id = $1",
 		2, {UUIDOID, TIMESTAMPTZOID}
 	};
@@ -165,19 +169,21 @@ revive_cancellation(const pg_uuid_t *message_id, bool again, TimestampTz now)
 
 /*
  * Is the attempt that is reported as sent, 0 for the last one, one that a receipt has said
- * failed?
+ * failed, or that has to be made again?
  */
 static bool
-has_failed(const Message *message, int attempt)
+is_void(const Message *message, int attempt)
 {
 	return !vr_text_is(message->state, "SENT") &&
-		(attempt == 0 ? message->attempts : attempt) <= message->failed_attempt;
+		(attempt == 0 ? message->attempts : attempt) <=
+		Max(message->failed_attempt, message->superseded_attempt);
 }
 
 /*
  * vr_message_sent(message_id uuid, external_id text, attempt integer) returns boolean
  *
- * It went out, whatever we thought of it, unless a receipt has said what became of that.
+ * It went out, whatever we thought of it, unless a receipt has said what became of that, or
+ * it has to go out again.
  */
 Datum
 vr_message_sent(PG_FUNCTION_ARGS)
@@ -203,7 +209,7 @@ vr_message_sent(PG_FUNCTION_ARGS)
 	};
 	int			attempt = arg_attempt(fcinfo, 2);
 	Message		message;
-	bool		failed;
+	bool		counts;
 	bool		is_new;
 	VrSpi		spi;
 
@@ -211,10 +217,10 @@ vr_message_sent(PG_FUNCTION_ARGS)
 
 	vr_spi_begin(&spi);
 	message = lock_message(message_id);
-	failed = has_failed(&message, attempt);
-	is_new = (!failed && !vr_text_is(message.state, "SENT"));
-	vr_spi_write_exactly(failed ? &name : &update, params, 1);
-	if (!failed)
+	counts = !is_void(&message, attempt);
+	is_new = (counts && !vr_text_is(message.state, "SENT"));
+	vr_spi_write_exactly(counts ? &update : &name, params, 1);
+	if (counts)
 	{
 		vr_cancellation_mark(message_id);
 		revive_cancellation(message_id, is_new, vr_now());
@@ -319,6 +325,23 @@ fails_now(const Message *message, const text *external_id)
 }
 
 /*
+ * Is a receipt about an attempt that has to be made again, or was made again?
+ */
+static bool
+is_superseded(const Message *message, const text *external_id)
+{
+	bool		known = (external_id != NULL && message->external_id != NULL);
+	bool		same = (known && vr_text_eq(external_id, message->external_id));
+
+	if (message->superseded_attempt == 0)
+		return false;
+	if (message->attempts == message->superseded_attempt)
+		return true;
+	/* Until the new one is reported, the id is that of the old one. */
+	return vr_text_is(message->state, "SENT") ? known && !same : same;
+}
+
+/*
  * vr_confirm_delivery(message_id uuid, status text, at timestamptz, external_id text)
  *		returns boolean
  *
@@ -364,7 +387,12 @@ vr_confirm_delivery(PG_FUNCTION_ARGS)
 
 	vr_spi_begin(&spi);
 	message = lock_message(message_id);
-	is_new = failed ? fails_now(&message, external_id) : (vr_spi_write(&update, params) == 1);
+	if (is_superseded(&message, external_id))
+		is_new = false;
+	else if (failed)
+		is_new = fails_now(&message, external_id);
+	else
+		is_new = (vr_spi_write(&update, params) == 1);
 	if (is_new && failed)
 		(void) try_again(message_id, cstring_to_text("not delivered"), false, true);
 	if (is_new)

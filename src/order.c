@@ -424,7 +424,7 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 	PG_CATCH();
 	{
 		following = outer;
-		vr_spi_rethrow_without_row(caller, "The row of an attached order cannot be as the extension would have it.");
+		vr_spi_rethrow_without_row(caller, NULL, "The row of an attached order cannot be as the extension would have it.");
 	}
 	PG_END_TRY();
 	vr_spi_end(&spi);

@@ -154,6 +154,7 @@ extern bool vr_routing_lock_in(VrRouting *routing, const text *vendor_id,
 							   TimestampTz now);
 extern void vr_routing_set_status(VrRouting *routing, VrStatus status,
 								  TimestampTz now);
+extern void vr_routing_touch(VrRouting *routing, TimestampTz now);
 extern void vr_routing_set_next_deadline(VrRouting *routing,
 										 TimestampTz next_deadline);
 extern void vr_routings_forget_deadlines(const List *routings);

@@ -217,6 +217,24 @@ vr_routing_set_status(VrRouting *routing, VrStatus status, TimestampTz now)
 }
 
 /*
+ * Makes the routing another for senders, who have to look for cancellations that were added.
+ * The caller holds its lock.
+ */
+void
+vr_routing_touch(VrRouting *routing, TimestampTz now)
+{
+	static const VrRowStatement update = UPDATE_ROUTING(
+		"version = version + 1, updated_at = $4", 4, TIMESTAMPTZOID);
+	NullableDatum params[] = {
+		{0}, {0}, {0},
+		vr_param(TimestampTzGetDatum(now))
+	};
+
+	update_routing(routing, &update, params);
+	tell(routing);
+}
+
+/*
  * Moves the time at which there is work to do, 0 for never; a routing whose
  * time is right already is not touched.  The caller holds the lock of the routing.
  */

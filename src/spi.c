@@ -39,6 +39,7 @@
 
 #include "access/table.h"
 #include "executor/spi.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -348,16 +349,24 @@ vr_spi_not_written(void)
 /*
  * In a PG_CATCH: throws the error again, and where a constraint has raised it, with
  * this for a detail.  What PostgreSQL says there are values of the row: they are for
- * who may read the table, as we can, and not for our caller, nor for the log.
+ * who may read the table, as we can, and not for our caller, nor for the log.  So is what
+ * it says of a value of another form, for which there is this message, if any.
  */
 void
-vr_spi_rethrow_without_row(MemoryContext caller, const char *detail)
+vr_spi_rethrow_without_row(MemoryContext caller, const char *message, const char *detail)
 {
 	ErrorData  *error;
 
 	MemoryContextSwitchTo(caller);
 	error = CopyErrorData();
 	FlushErrorState();
+	if (message != NULL &&
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+	{
+		error->message = pstrdup(message);
+		error->detail = NULL;
+		error->context = NULL;
+	}
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
 		ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
 	{
@@ -472,13 +481,23 @@ vr_spi_text(uint64 row, int column)
 }
 
 /*
- * Hands out the rows of the last result as they are.
+ * For a function that returns the rows of a query as they are, on the snapshot of the
+ * calling query.
  */
 void
-vr_spi_put_rows(ReturnSetInfo *rsinfo, uint64 nrows)
+vr_spi_return_rows(FunctionCallInfo fcinfo, const VrStatement *statement,
+				   const NullableDatum *params)
 {
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	uint64		nrows;
+	VrSpi		spi;
+
+	InitMaterializedSRF(fcinfo, 0);
+	vr_spi_begin(&spi);
+	nrows = vr_spi_read_snapshot(statement, params);
 	for (uint64 row = 0; row < nrows; row++)
 		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[row]);
+	vr_spi_end(&spi);
 }
 
 /*

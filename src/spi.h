@@ -13,7 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
-#include "nodes/execnodes.h"
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 #include "utils/timestamp.h"
@@ -95,6 +95,7 @@ pg_noreturn extern void vr_spi_not_written(void);
 extern uint64 vr_spi_write_unplanned(const char *sql, int nparams,
 									  const Oid *types, const NullableDatum *params);
 pg_noreturn extern void vr_spi_rethrow_without_row(MemoryContext caller,
+												   const char *message,
 												   const char *detail);
 extern void vr_spi_utility(const char *sql);
 extern void vr_spi_utility_as_caller(const char *sql);
@@ -107,7 +108,8 @@ extern NullableDatum vr_spi_value(uint64 row, int column);
 extern NullableDatum vr_spi_copy_value(uint64 row, int column);
 extern void vr_spi_copy_row(uint64 row, TupleTableSlot *slot);
 extern text *vr_spi_text(uint64 row, int column);
-extern void vr_spi_put_rows(ReturnSetInfo *rsinfo, uint64 nrows);
+extern void vr_spi_return_rows(FunctionCallInfo fcinfo, const VrStatement *statement,
+							   const NullableDatum *params);
 
 extern NullableDatum vr_param_texts(const List *texts);
 extern NullableDatum vr_param_uuids(const pg_uuid_t *ids, int n);

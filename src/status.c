@@ -15,7 +15,6 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "funcapi.h"
 #include "utils/tuplestore.h"
 
 #include "args.h"
@@ -98,14 +97,7 @@ vr_history(PG_FUNCTION_ARGS)
 	};
 	const text *order_id = vr_arg_id(fcinfo, 0, "order_id");
 	NullableDatum params[] = {vr_param_ptr(vr_make_routing_id(order_id))};
-	VrSpi		spi;
 
-	InitMaterializedSRF(fcinfo, 0);
-
-	vr_spi_begin(&spi);
-	vr_spi_put_rows((ReturnSetInfo *) fcinfo->resultinfo,
-					vr_spi_read_snapshot(&select, params));
-	vr_spi_end(&spi);
-
+	vr_spi_return_rows(fcinfo, &select, params);
 	return (Datum) 0;
 }

@@ -149,6 +149,8 @@ vr_guard_vendors(PG_FUNCTION_ARGS)
 	in_use = vr_vendor_in_use(vendor_id);
 	vr_spi_end(&spi);
 
+	if (in_use && vendor_id != NULL && vr_vendor_is_forgotten(vendor_id))
+		return PointerGetDatum(NULL);
 	if (in_use && vendor_id == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),

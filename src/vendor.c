@@ -357,6 +357,9 @@ vr_vendor_pause_if_silent(const text *vendor_id, TimestampTz now)
 						now);
 }
 
+/* What the server takes for a time of day beside this depends on the moment, or the zone. */
+#define TIME_OF_DAY "\"^[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?$\""
+
 /*
  * Refuses hours that are not such: 22023.  This reads the zones of the server from their
  * files, so nobody is to wait for us meanwhile.
@@ -375,8 +378,8 @@ vr_check_hours(const text *time_zone, const Jsonb *hours)
 		"SELECT CASE WHEN pg_catalog.jsonb_typeof($1) = 'array'"
 		" THEN pg_catalog.jsonb_array_length($1) ="
 		"  pg_catalog.jsonb_array_length(pg_catalog.jsonb_path_query_array($1,"
-		"   'strict $[*] ? (@.type() == \"object\" && @.from.type() == \"string\""
-		"     && @.to.type() == \"string\" && @.days.type() == \"array\""
+		"   'strict $[*] ? (@.type() == \"object\" && @.from like_regex " TIME_OF_DAY
+		"     && @.to like_regex " TIME_OF_DAY " && @.days.type() == \"array\""
 		"     && !exists(@.days[*] ? (@.type() != \"number\""
 		"       || !(@ == 1 || @ == 2 || @ == 3 || @ == 4 || @ == 5 || @ == 6 || @ == 7))))'))"
 		" ELSE false END",

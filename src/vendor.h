@@ -87,6 +87,7 @@ extern bool vr_vendor_recount(const text *vendor_id, const char *detail,
 extern void vr_vendors_mirror(const Jsonb *rows, const List *columns,
 							  TimestampTz now);
 extern void vr_vendor_forget(const text *vendor_id);
+extern bool vr_vendor_is_forgotten(const text *vendor_id);
 extern void vr_vendors_forget_all(void);
 extern uint64 vr_vendors_differing(const Jsonb *rows, const List *columns);
 extern uint64 vr_vendors_beyond(const List *vendor_ids);

@@ -171,6 +171,29 @@ write_rows(void *arg)
 }
 
 /*
+ * Does a vendor in these rows get another number than it has?
+ */
+static bool
+phones_change(const Jsonb *rows)
+{
+	static const VrStatement select = {
+		"SELECT"
+		" FROM pg_catalog.jsonb_to_recordset($1) AS y"
+		"  (vendor_id pg_catalog.text, phone pg_catalog.text)"
+		" LEFT JOIN LATERAL (SELECT v.phone"
+		"  FROM vendor_routing.vendors AS v"
+		"  WHERE v.vendor_id = y.vendor_id" VR_BY_KEY ") AS v ON true"
+		" WHERE v.phone IS DISTINCT FROM " VR_E164("y.phone")
+		" LIMIT 1",
+		1, {JSONBOID},
+		.joins = true
+	};
+	NullableDatum params[] = {vr_param_ptr(rows)};
+
+	return vr_spi_write(&select, params) > 0;
+}
+
+/*
  * Writes rows of the attached table; columns are the names of those that are mapped.  Where
  * somebody else takes a number at the same time, we wait for that in its index, and look
  * again then: who was first has it.
@@ -182,6 +205,7 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 	bool		phones = vr_text_in(cstring_to_text("phone"), columns);
 
 	lock_vendors(rows, phones);
+	phones = phones && phones_change(rows);	/* a subtransaction is not for nothing */
 	for (int i = 1; phones; i++)
 	{
 		ErrorData  *error = vr_attempt(write_rows, &mirror);
@@ -195,6 +219,19 @@ vr_vendors_mirror(const Jsonb *rows, const List *columns, TimestampTz now)
 		FreeErrorData(error);
 	}
 	write_rows(&mirror);
+}
+
+/* The vendor that is being taken out of the registry; NULL: none. */
+static const text *forgetting = NULL;
+
+/*
+ * Is this vendor to be taken out of the registry only if it is not in use?  It may be offered
+ * an order after we have asked.
+ */
+bool
+vr_vendor_is_forgotten(const text *vendor_id)
+{
+	return vr_text_eq(forgetting, vendor_id);
 }
 
 /*
@@ -217,10 +254,26 @@ vr_vendor_forget(const text *vendor_id)
 	};
 	NullableDatum params[] = {vr_param_ptr(vendor_id)};
 	VrVendorLock lock = {.wait = true, .exclusive = true};
+	const text *outer = forgetting;
+	bool		deleted = false;
 
 	/* Nobody gives it an order between the question and what follows from it. */
 	(void) vr_vendor_lock(vendor_id, 0, NULL, &lock);
-	(void) vr_spi_write(vr_vendor_in_use(vendor_id) ? &deactivate : &delete, params);
+	if (!vr_vendor_in_use(vendor_id))
+	{
+		forgetting = vendor_id;
+		PG_TRY();
+		{
+			deleted = (vr_spi_write(&delete, params) == 1);
+		}
+		PG_FINALLY();
+		{
+			forgetting = outer;
+		}
+		PG_END_TRY();
+	}
+	if (!deleted)
+		(void) vr_spi_write(&deactivate, params);
 }
 
 /*

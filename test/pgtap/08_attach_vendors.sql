@@ -11,7 +11,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(323);
+SELECT plan(331);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -731,6 +731,22 @@ SELECT vr_cancel(vr_routing_id('use-1'));
 DELETE FROM regress_shop.rows;
 SELECT is(pg_temp.vendors(), '', 'as when the order is cancelled');
 
+-- Would catch: a delete of the application's that fails, since the vendor was offered an order in
+-- that moment.
+CREATE FUNCTION pg_temp.offer_late() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+BEGIN
+	PERFORM vr_broadcast('late', 'r', vendors => ARRAY[OLD.vendor_id]);
+	RETURN OLD;
+END $$;
+CREATE TRIGGER a_late BEFORE DELETE ON vendor_routing.vendors FOR EACH ROW EXECUTE FUNCTION pg_temp.offer_late();
+INSERT INTO regress_shop.rows VALUES ('late', 'L', true);
+UPDATE vendor_routing.vendors SET is_verified = true WHERE vendor_id = 'late';
+SELECT is(pg_temp.around('DELETE FROM regress_shop.rows', 'SELECT pg_temp.vendors()'), '{late=L,late=L (not active),late=L}', 'offered while it is deleted');
+SELECT is(left(pg_temp.tries('DELETE FROM vendor_routing.vendors'), 6), '23503:', 'who deletes it from the registry is told');
+DROP TRIGGER a_late ON vendor_routing.vendors;
+DELETE FROM regress_shop.rows;
+SELECT is(pg_temp.vendors(), '', 'and else it goes');
+
 -- What the table does not know ---------------------------------------------------------------------------------
 
 SELECT pg_temp.fresh();
@@ -807,7 +823,7 @@ FROM (SELECT assignment, CASE WHEN what ~ '^vendors_'
 		('goods = ARRAY[''''::text]', 'vendors_products_check'), ('goods = ARRAY[NULL::text]', 'vendors_products_check'),
 		('goods = ''{{a},{b}}''', 'vendors_products_check'),
 		('name = repeat(''x'', 256)', 'vendors_name_check'), ('id = repeat(''x'', 256)', 'vendors_vendor_id_check'),
-		('live = ''perhaps''', '22P02: invalid input syntax for type boolean: "perhaps"'),
+		('live = ''perhaps''', '22P02: a column of an attached vendor has a value of another form'),
 		('stars = 1e6', '22003: ')
 	) AS v (assignment, what)) AS t (assignment, expected);
 SELECT is(left(pg_temp.tries($$INSERT INTO regress_shop.wild (id, slots) VALUES ('x', 1), ('y', -1)$$), 6), '23514:',
@@ -997,10 +1013,29 @@ END $$;
 SELECT is(pg_temp.told($$UPDATE regress_shop.near SET lat = 91, lon = 0$$),
 	'A row of the attached table cannot be a vendor as it is.', 'the error of a constraint shows nothing of the registry');
 
+-- Would catch: a value of the row that is shown to who may not read it, but write it.
+CREATE TABLE regress_shop.forms (id text PRIMARY KEY, note text, stars text, phone text);
+INSERT INTO regress_shop.forms VALUES ('f1', 'x', '4', '+49170000001'), ('f2', 'x', '3', NULL), ('f3', 'x', '3', 'none');
+SELECT is(pg_temp.tries($$SELECT vr_attach_vendors('regress_shop.forms', '{"vendor_id": "id", "average_rating": "stars", "phone": "phone"}')$$), '3', 'a rating that is a text');
+-- Would catch: a subtransaction for each row, of which 64 slow the snapshots of everybody.
+UPDATE regress_shop.forms SET note = 'y';
+SELECT is((SELECT array_agg(DISTINCT v.xmin = f.xmin) FROM vendor_routing.vendors AS v JOIN regress_shop.forms AS f ON f.id = v.vendor_id),
+	'{t}', 'what leaves the phones as they are is written by the transaction itself');
+UPDATE regress_shop.forms SET phone = '+49170000002';
+SELECT is((SELECT string_agg(vendor_id || ' ' || coalesce(phone, 'none'), ', ' ORDER BY vendor_id) FROM vendor_routing.vendors WHERE vendor_id LIKE 'f_'),
+	'f1 +49170000002, f2 none, f3 none', 'and what changes them is written');
+ALTER TABLE regress_shop.forms DISABLE TRIGGER USER;
+UPDATE regress_shop.forms SET stars = 'call Anna' WHERE id = 'f1';
+ALTER TABLE regress_shop.forms ENABLE TRIGGER USER;
+SELECT is(pg_temp.tries('UPDATE regress_shop.forms SET note = ''z'''), '22P02: a column of an attached vendor has a value of another form', 'an error of another column');
+SELECT vr_detach_vendors();
+DROP TABLE regress_shop.forms;
+SELECT is(pg_temp.tries(pg_temp.attach('regress_shop.near')), '1', 'attached again');
+
 -- Would catch: an attached table that was dropped, and nobody notices.
 DROP TABLE regress_shop.near;
 SELECT results_eq($$SELECT detail FROM vr_check() WHERE violation = 'ATTACHED_VENDOR_DIFFERS'$$,
-	$$VALUES ('the attached table of vendors is gone')$$, 'vr_check() says that the attached table is gone');
+	$$VALUES ('the attached table of vendors is gone, or has lost its triggers')$$, 'vr_check() says that the attached table is gone');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(362);
+SELECT plan(372);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -1007,6 +1007,47 @@ FROM unnest('{55P03,40P01,53100,57014,58030,XX000}'::text[]) AS code;
 SELECT is(pg_temp.would('SELECT set_config(''refuse.code'', ''40P01'', true), pg_temp.accepted(''2 min'', ''v1'', ''v2''); SELECT vr_timeout(vr_routing_id(''refused''))', 'SELECT 1'),
 	'40P01', 'which vr_timeout says');
 SET LOCAL client_min_messages = warning;
+SELECT vr_detach_orders();
+
+-- Would catch: a partition that loses its rows in a crash.
+CREATE TABLE regress_app.parts (id int PRIMARY KEY, shop text, status text, winner text) PARTITION BY RANGE (id);
+CREATE UNLOGGED TABLE regress_app.parts_1 PARTITION OF regress_app.parts FOR VALUES FROM (0) TO (10);
+SELECT is(left(pg_temp.tries(pg_temp.attach('{}', 'regress_app.parts')), 6), '0A000:', 'a partition that is unlogged');
+
+-- Would catch: a table that has got the OID of one that was attached, and dropped before a dump, and
+-- is taken for that.
+CREATE TABLE regress_app.former (id text PRIMARY KEY, shop text DEFAULT 'r', status text, winner text);
+CREATE TABLE regress_app.stranger (id text PRIMARY KEY, secret text);
+ALTER TABLE regress_app.stranger OWNER TO regress_vr_owner;
+SELECT is(pg_temp.tries(pg_temp.attach('{}', 'regress_app.former')), '', 'a table that is dropped');
+INSERT INTO regress_app.former (id, status) VALUES ('former', 'CREDIT_RESERVED');
+SELECT vr_broadcast('former', NULL) \g /dev/null
+DROP TABLE regress_app.former;
+UPDATE vendor_routing.attachments SET relation = 'regress_app.stranger'::regclass;
+SELECT is(pg_temp.tries($$SELECT reason FROM vr_accept(vr_routing_id('former'), 'v1')$$), 'LOCKED', 'an order goes on without it');
+SELECT is(pg_temp.tries($$SELECT created FROM vr_broadcast('unattached', 'r')$$), 'true', 'and another begins');
+SELECT results_eq($$SELECT detail FROM vr_check() WHERE violation = 'ATTACHED_ORDER_DIFFERS'$$,
+	$$VALUES ('the attached table of orders is gone, or has lost its triggers')$$, 'which vr_check() says');
+SELECT is(pg_temp.tries('SELECT vr_detach_orders()', 'regress_vr_other'), 'true', 'nobody owns what is gone');
+SELECT vr_cancel(vr_routing_id(id)) FROM (VALUES ('former'), ('unattached')) AS t (id) \g /dev/null
+
+-- Would catch: a table that cannot be emptied, since each order takes a lock.
+CREATE TABLE regress_app.many (id text PRIMARY KEY, shop text DEFAULT 'r', status text, winner text);
+SELECT is(pg_temp.tries(pg_temp.attach('{}', 'regress_app.many')), '', 'a table with many orders');
+CREATE FUNCTION pg_temp.held(statement text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint := (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory');
+BEGIN
+	INSERT INTO regress_app.many (id, status) SELECT 'many ' || n, 'CREDIT_RESERVED' FROM generate_series(1, 20) AS n;
+	PERFORM vr_broadcast('many ' || n, NULL) FROM generate_series(1, 20) AS n;
+	EXECUTE statement;
+	ASSERT (SELECT count(*) FROM vendor_routing.routings WHERE order_id LIKE 'many %' AND status <> 'CANCELLED') = 0;
+	RAISE EXCEPTION '%', (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory') - before USING ERRCODE = 'UNDO0';
+EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
+	RETURN SQLERRM;
+END $$;
+SELECT is(pg_temp.held(statement), 0::bigint, 'no lock stays for each: ' || statement)
+FROM unnest('{TRUNCATE regress_app.many,DELETE FROM regress_app.many,UPDATE regress_app.many SET status = ''CANCELLED''}'::text[]) AS statement;
 SELECT vr_detach_orders();
 
 -- All in all ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
 SET LOCAL vendor_routing.max_releases = 100;
-SELECT plan(598);
+SELECT plan(617);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE.
@@ -381,6 +381,30 @@ SELECT is(pg_temp.would(ARRAY['SELECT FROM vr_broadcast(''c-5'', ''shop'', vendo
 	'SELECT pg_temp.claim_of(''v1'')'), 'CANCELLATION ANOTHER_VENDOR_ACCEPTED', 'it did not fail after all: ' || learns)
 FROM unnest('{"SELECT vr_message_sent(pg_temp.id(''c-5'', ''v1''))","SELECT vr_confirm_delivery(pg_temp.id(''c-5'', ''v1''), ''DELIVERED'')"}'::text[]) AS learns;
 
+-- Would catch: a cancellation that has to go out once more, since the offer went out after it, and
+-- that counts as sent by what is said of the first time.
+CREATE FUNCTION pg_temp.overtaken(reports text[]) RETURNS text LANGUAGE sql AS $$
+	SELECT pg_temp.would(ARRAY['SELECT FROM vr_broadcast(''c-6'', ''shop'', vendors => ''{v1,v2}'')', 'SELECT pg_temp.claim()', 'SELECT pg_temp.wait()',
+		'SELECT vr_accept(vr_routing_id(''c-6''), ''v2'')', 'SELECT pg_temp.claim()',
+		'SELECT vr_message_sent(pg_temp.id(''c-6'', ''v1'', ''CANCELLATION''), ''c-a'', 1)', 'SELECT vr_message_sent(pg_temp.id(''c-6'', ''v1''), ''o-a'', 1)'] ||
+		ARRAY(SELECT replace(r, '$C', 'pg_temp.id(''c-6'', ''v1'', ''CANCELLATION'')') FROM unnest(reports) WITH ORDINALITY AS t (r, n) ORDER BY n),
+		'SELECT concat_ws('' '', state, attempts, delivered_at IS NOT NULL, (SELECT sent_at IS NOT NULL FROM vendor_routing.cancellations AS c WHERE c.routing_id = m.routing_id AND c.vendor_id = ''v1''))
+		 FROM vendor_routing.messages AS m WHERE message_id = pg_temp.id(''c-6'', ''v1'', ''CANCELLATION'')')
+$$;
+SELECT is(pg_temp.overtaken(reports::text[]), expected, 'it was overtaken: ' || reports)
+FROM (VALUES
+	('{}', 'QUEUED 1 f f'), ('{"SELECT vr_message_sent($C, ''c-a'', 1)"}', 'QUEUED 1 f f'), ('{"SELECT vr_message_sent($C)"}', 'QUEUED 1 f f'),
+	('{"SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-a'')"}', 'QUEUED 1 f f'), ('{"SELECT vr_confirm_delivery($C, ''READ'')"}', 'QUEUED 1 f f'),
+	('{"SELECT vr_confirm_delivery($C, ''FAILED'', now(), ''c-a'')"}', 'QUEUED 1 f f'),
+	('{"SELECT pg_temp.claim()"}', 'LEASED 2 f f'),
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-a'', 1)","SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-a'')"}', 'LEASED 2 f f'),
+	('{"SELECT pg_temp.claim()","SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-b'')"}', 'SENT 2 t t'),
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)"}', 'SENT 2 f t'), ('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C)"}', 'SENT 2 f t'),
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-a'')"}', 'SENT 2 f t'),
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-b'')"}', 'SENT 2 t t'),
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''FAILED'', now(), ''c-b'')"}', 'QUEUED 2 f f')
+) AS t (reports, expected);
+
 -- Rounds ---------------------------------------------------------------------------------------
 
 -- Would catch: a win of who has it no more, an end that comes after the new beginning, two rounds that are one.
@@ -594,6 +618,11 @@ RETURNS void LANGUAGE sql AS $$
 	DELETE FROM vendor_routing.cancellations WHERE routing_id = vr_routing_id(of_order);
 	ALTER TABLE vendor_routing.cancellations ENABLE ALWAYS TRIGGER guard_delete;
 $$;
+-- A sender has seen the order, and is about to take it out.
+CREATE FUNCTION pg_temp.is_seen(of_order text)
+RETURNS void LANGUAGE sql AS $$
+	INSERT INTO vendor_routing.outbox (routing_id, version) SELECT routing_id, version FROM vendor_routing.routings WHERE order_id = of_order
+$$;
 CREATE TEMP TABLE steps (n serial, step text, before text, after text);
 INSERT INTO steps (step, before, after) VALUES
 	('vr_broadcast(''x-1'', ''shop'', vendors => ''{v1,v2}'')', 'new', 'seen'),
@@ -621,7 +650,12 @@ INSERT INTO steps (step, before, after) VALUES
 	('pg_temp.let_expire(''x-4'')', 'seen', 'seen'),
 	('vr_tick() /* x-4 */', 'new', 'out'),
 	('vr_retry(vr_routing_id(''x-4''))', 'new', 'seen'),
-	('vr_assign(vr_routing_id(''x-4''), ''v1'', ''kim'')', 'new', 'out');
+	('vr_assign(vr_routing_id(''x-4''), ''v1'', ''kim'')', 'new', 'out'),
+	('vr_broadcast(''x-5'', ''shop'', vendors => ''{v1,v2}'')', 'new', 'seen'),
+	('vr_accept(vr_routing_id(''x-5''), ''v1'')', 'new', 'out'),
+	('pg_temp.forget_cancellations(''x-5'')', 'out', 'out'),
+	('pg_temp.is_seen(''x-5'')', 'seen', 'seen'),
+	('vr_send_cancellations(vr_routing_id(''x-5''))', 'new', 'out');
 CREATE TEMP TABLE walked (n int, step text, found text, expected text);
 DO $$
 DECLARE

@@ -11,7 +11,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
-SELECT plan(74);
+SELECT plan(78);
 
 CREATE ROLE regress_vr_app;
 CREATE ROLE "regress_vr_a""b; DROP";
@@ -202,6 +202,22 @@ DROP OWNED BY regress_vr_gone;
 DROP ROLE regress_vr_gone;
 SELECT vr_grant_vendor('regress_vr_portal', 'v2');
 SELECT results_eq('SELECT role::text, vendor_id FROM vendor_routing.vendor_roles', $$VALUES ('regress_vr_portal', 'v2')$$, 'a role that is gone acts for nobody');
+
+-- Would catch: the same where a dump was restored, in which the number is another role's.
+CREATE ROLE regress_vr_stranger;
+INSERT INTO vendor_routing.vendor_roles VALUES ('regress_vr_stranger', 'v1');
+SELECT vr_grant_vendor('regress_vr_stranger', 'v2'), vr_grant_vendor('regress_vr_stranger', 'v3');
+SELECT is(pg_temp.tries('regress_vr_stranger', 'SELECT vr_vendor_ids()'), '{v2,v3}', 'what a role was not granted is not its own');
+SELECT vr_revoke_vendor('regress_vr_stranger');
+INSERT INTO vendor_routing.vendor_roles VALUES ('regress_vr_stranger', 'v1');
+SELECT lives_ok($$SELECT vr_grant_app('regress_vr_stranger')$$, 'nor in its way');
+SELECT vr_revoke_app('regress_vr_stranger');
+
+-- Would catch: an application that is bound to a vendor, since it is a member of its role.
+CREATE ROLE regress_vr_child IN ROLE regress_vr_portal;
+SELECT throws_ok($$SELECT vr_grant_app('regress_vr_child')$$, '55000', 'role "regress_vr_child" acts for a vendor', 'a member of the role of a vendor');
+CREATE ROLE regress_vr_root SUPERUSER;
+SELECT lives_ok($$SELECT vr_grant_app('regress_vr_root')$$, 'a superuser is bound to none');
 
 -- Would catch: functions that are granted in a schema that is closed.
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
