@@ -37,6 +37,7 @@
 #include "args.h"
 #include "cancellation.h"
 #include "catalog.h"
+#include "clock.h"
 #include "errors.h"
 #include "identity.h"
 #include "newest.h"
@@ -269,19 +270,32 @@ vr_vendor_ids(PG_FUNCTION_ARGS)
 }
 
 /*
- * my_offers() returns setof live_offers: those of the vendors that the caller is bound to.
+ * my_offers() returns setof vr_vendor_offers: those of the vendors that the caller is bound
+ * to, by a way that looks at no row of others.
  */
 Datum
 vr_my_offers(PG_FUNCTION_ARGS)
 {
 	static const VrStatement select = {
-		"SELECT *"
-		" FROM vendor_routing.live_offers"
-		" WHERE vendor_id = ANY ($1)",
-		1, {TEXTARRAYOID},
+		"SELECT r.vendor_id, r.routing_id, t.order_id, t.retailer_id, t.product, t.amount,"
+		" t.latitude, t.longitude, t.payload, r.round, r.wave, r.rank, r.offered_at,"
+		" r.expires_at, r.response, r.responded_at"
+		" FROM pg_catalog.unnest($1) AS v (vendor_id)"
+		" CROSS JOIN LATERAL (SELECT r.*"
+		"  FROM vendor_routing.responses AS r"
+		"  WHERE r.vendor_id = v.vendor_id AND r.expires_at > $2"
+		"  AND (r.response IS NULL OR r.response = 'ACCEPT')" VR_BY_KEY ") AS r"
+		" JOIN LATERAL (SELECT t.*"
+		"  FROM vendor_routing.routings AS t"
+		"  WHERE t.routing_id = r.routing_id" VR_BY_KEY ") AS t"
+		"  ON t.round = r.round AND t.status = 'PENDING'",
+		2, {TEXTARRAYOID, TIMESTAMPTZOID},
 		.joins = true
 	};
-	NullableDatum params[] = {bound_vendor_ids()};
+	NullableDatum params[] = {
+		bound_vendor_ids(),
+		vr_param(TimestampTzGetDatum(vr_now()))
+	};
 
 	vr_spi_return_rows(fcinfo, &select, params);
 	return (Datum) 0;

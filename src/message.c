@@ -233,13 +233,13 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 		" WHERE ctid = ANY (ARRAY("
 		"  SELECT ctid"
 		"  FROM vendor_routing.messages"
-		"  WHERE state = 'QUEUED' AND ctid = ANY (ARRAY("
+		"  WHERE (state = 'QUEUED') IS TRUE AND ctid = ANY (ARRAY("
 		"   SELECT p.ctid"
 		"   FROM vendor_routing.messages AS m"
 		"   CROSS JOIN LATERAL (SELECT p.ctid"
 		"    FROM vendor_routing.messages AS p"
 		"    WHERE " IS_EARLIER("p", "m") VR_BY_KEY ") AS p"
-		"   WHERE m.message_id = ANY ($1) AND m.kind = 'CANCELLATION'))"
+		"   WHERE m.message_id = ANY ($1) AND (m.kind = 'CANCELLATION') IS TRUE))"
 		"  FOR UPDATE SKIP LOCKED))",
 		1, {UUIDARRAYOID},
 		.joins = true
@@ -258,7 +258,7 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 		" AND NOT ($2 = 'DROPPED' AND kind = 'CANCELLATION'"
 		"  AND (" MAY_HAVE_HEARD("m") " OR EXISTS ("
 		"   SELECT FROM vendor_routing.messages AS p"
-		"   WHERE " IS_EARLIER("p", "m") " AND p.state = 'QUEUED'))"
+		"   WHERE " IS_EARLIER("p", "m") " AND (p.state = 'QUEUED') IS TRUE" VR_BY_KEY "))"
 		"  AND EXISTS ("
 		"   SELECT FROM vendor_routing.cancellations AS c"
 		"   WHERE c.routing_id = m.routing_id AND c.round = m.round"

@@ -40,6 +40,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
 
 #include "args.h"
 #include "attempt.h"
@@ -127,9 +128,8 @@ do_routings(const pg_uuid_t *routing_ids, int n, VrRows *events, VrDue *due, Tic
 static bool
 is_about_work(const ErrorData *error)
 {
-	if (StatementTimeout > 0 &&
-		TimestampDifferenceExceeds(GetCurrentStatementStartTimestamp(),
-								   GetCurrentTimestamp(), StatementTimeout))
+	if (StatementTimeout > 0 && get_timeout_finish_time(STATEMENT_TIMEOUT) != 0 &&
+		GetCurrentTimestamp() >= get_timeout_finish_time(STATEMENT_TIMEOUT))
 		return false;
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		return error->funcname == NULL || strcmp(error->funcname, "ProcessInterrupts") != 0;

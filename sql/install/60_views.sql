@@ -26,7 +26,7 @@ COMMENT ON VIEW @extschema@.vr_open_routings IS
 	'Orders that still look for a vendor: PENDING, and EXHAUSTED before their deadline';
 REVOKE ALL ON @extschema@.vr_open_routings FROM PUBLIC;
 
-CREATE VIEW vendor_routing.live_offers AS
+CREATE VIEW @extschema@.vr_vendor_offers AS
 SELECT
 	r.vendor_id, r.routing_id, t.order_id, t.retailer_id, t.product, t.amount,
 	t.latitude, t.longitude, t.payload, r.round, r.wave, r.rank, r.offered_at,
@@ -37,12 +37,6 @@ JOIN vendor_routing.routings AS t
 WHERE t.status = 'PENDING'
 	AND (r.response IS NULL OR r.response = 'ACCEPT')
 	AND r.expires_at > clock_timestamp();
-COMMENT ON VIEW vendor_routing.live_offers IS
-	'What vr_vendor_offers and vr_my_offers show';
-REVOKE ALL ON vendor_routing.live_offers FROM PUBLIC;
-
-CREATE VIEW @extschema@.vr_vendor_offers AS
-SELECT * FROM vendor_routing.live_offers;
 COMMENT ON VIEW @extschema@.vr_vendor_offers IS
 	'Live offers, the inbox of each vendor: what it could still win now';
 REVOKE ALL ON @extschema@.vr_vendor_offers FROM PUBLIC;

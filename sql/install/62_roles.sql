@@ -59,7 +59,7 @@ REVOKE ALL ON FUNCTION @extschema@.vr_vendor_ids() FROM PUBLIC;
 -- A function, since conditions of the caller's must not reach the tables: EXPLAIN would count
 -- the rows that meet them, whoever's they are, behind a security barrier too.
 CREATE FUNCTION vendor_routing.my_offers()
-RETURNS SETOF vendor_routing.live_offers
+RETURNS SETOF @extschema@.vr_vendor_offers
 LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
 AS 'MODULE_PATHNAME', 'vr_my_offers';
 COMMENT ON FUNCTION vendor_routing.my_offers() IS

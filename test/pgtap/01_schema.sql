@@ -69,8 +69,8 @@ SELECT set_eq(
 		WHERE c.relnamespace = 'vendor_routing'::regnamespace$$,
 	ARRAY['r vendors', 'r routings', 'r responses', 'r cancellations', 'r events',
 		'r vendor_events', 'r policies', 'r blocklist', 'r attachments', 'r vendor_roles', 'r order_edges', 'r outbox', 'r messages', 'r inbound_messages',
-		'r message_words', 'r message_texts', 'v routing_status', 'v live_offers'],
-	'the schema vendor_routing has these tables and two views');
+		'r message_words', 'r message_texts', 'v routing_status'],
+	'the schema vendor_routing has these tables and one view');
 SELECT set_eq(
 	$$SELECT c.relname
 		FROM member_relation AS r JOIN pg_class AS c USING (oid)
@@ -515,7 +515,7 @@ SELECT set_eq(
 		(true, 'forget_identities', '', 'trigger'),
 		(false, 'vr_broadcast_many', 'orders jsonb, OUT order_id text, OUT routing_id uuid, OUT vendor_count integer, OUT created boolean', 'SETOF record'),
 		(false, 'vr_vendor_ids', '', 'text[]'),
-		(true, 'my_offers', '', 'SETOF vendor_routing.live_offers'),
+		(true, 'my_offers', '', 'SETOF vr_vendor_offers'),
 		(false, 'vr_grant_vendor', 'role regrole, vendor_id text', 'void'),
 		(false, 'vr_grant_app', 'role regrole', 'void'),
 		(false, 'vr_revoke_app', 'role regrole', 'void'),

@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(89);
+SELECT plan(90);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -214,6 +214,23 @@ SELECT is(pg_temp.goes_on('middle 9', NULL, 'vr_cancel($1)', '', 'count(*) FROM 
 DROP TRIGGER middle ON vendor_routing.routings;
 SELECT count(vr_message_sent(message_id)) FROM vendor_routing.messages WHERE routing_id = vr_routing_id('middle 9') AND state = 'LEASED' \g /dev/null
 SELECT is((SELECT count(*) FROM vr_claim_messages() WHERE order_id = 'middle 9' AND kind = 'CANCELLATION'), 3::bigint, 'leaves the cancellations to the next');
+
+-- Would catch: a tick that goes on after statement_timeout, or a cancel, since a trigger has caught
+-- that and raised an error of its own.
+SELECT pg_temp.begun('slow ' || n), pg_temp.make_due(vr_routing_id('slow ' || n)) FROM generate_series(1, 2) AS n \g /dev/null
+CREATE FUNCTION pg_temp.slow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_sleep(2);
+	RETURN NEW;
+EXCEPTION WHEN query_canceled THEN
+	RAISE EXCEPTION 'it took too long';
+END $$;
+CREATE TRIGGER slow BEFORE INSERT ON vendor_routing.events FOR EACH ROW EXECUTE FUNCTION pg_temp.slow();
+SET LOCAL statement_timeout = '50ms';
+SELECT throws_ok('SELECT * FROM vr_tick()', 'P0001', 'it took too long', 'a tick ends with the time of its statement');
+SET LOCAL statement_timeout = 0;
+DROP TRIGGER slow ON vendor_routing.events;
+SELECT vr_cancel(vr_routing_id('slow ' || n)) FROM generate_series(1, 2) AS n \g /dev/null
 
 -- Tables that look different ----------------------------------------------------------------
 

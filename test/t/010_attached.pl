@@ -147,8 +147,8 @@ SQL
 		'FAILED', 'the next tick does it');
 }
 
-# Nor, for long, for a foreign key of the application's: the order that needs it fails, and
-# is done when it can be.
+# Nor for what a foreign key of the application's looks at, nor, for long, for its triggers: the
+# order that needs those fails, and is done when it can be.
 {
 	$node->safe_psql('postgres', <<'SQL');
 SET vendor_routing.offer_ttl = '2h';
@@ -166,9 +166,20 @@ SQL
 
 	$application->query_safe('BEGIN; SELECT FROM app.wholesalers FOR UPDATE');
 	is( $node->safe_psql('postgres', "SET statement_timeout = '60s'; SELECT failed FROM vr_tick()"),
-		'1', 'a tick does not wait for the end of a transaction that has what a foreign key looks at');
+		'0', 'a tick does not wait for the end of a transaction that has what a foreign key looks at');
 	is($node->safe_psql('postgres', $status), 'PENDING_BIDS', 'it has changed nothing');
 	$application->query_safe('COMMIT');
+
+	$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION app.wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NEW; END';
+CREATE TRIGGER wait BEFORE UPDATE ON app.orders FOR EACH ROW EXECUTE FUNCTION app.wait();
+SQL
+	$application->query_safe('BEGIN; SELECT pg_advisory_xact_lock(7)');
+	is( $node->safe_psql('postgres', "SET statement_timeout = '60s'; SELECT failed FROM vr_tick()"),
+		'1', 'nor of one that a trigger waits for');
+	is($node->safe_psql('postgres', $status), 'PENDING_BIDS', 'it has changed nothing');
+	$application->query_safe('COMMIT');
+	$node->safe_psql('postgres', 'DROP TRIGGER wait ON app.orders');
 	$application->quit;
 	is($node->safe_psql('postgres', 'SELECT failed FROM vr_tick()'), '0', 'the next tick');
 	is($node->safe_psql('postgres', $status), 'VENDOR_ACCEPTED', 'does it');

@@ -116,7 +116,7 @@ SQL
 my @functions = map { [ split /\|/, $_, -1 ] } split /\n/, $node->safe_psql('reference', <<"SQL");
 SELECT o.proname, oidvectortypes(o.proargtypes), CASE WHEN o.prorettype < 16384 THEN format_type(o.prorettype, NULL) ELSE 'record' END, o.proretset, o.pronamespace = 'public'::regnamespace, array_to_string(o.proargnames[:o.pronargs], ','),
 	(SELECT string_agg(t.typname, ',' ORDER BY a.n) FROM unnest(o.proargtypes) WITH ORDINALITY AS a (type, n) JOIN pg_type AS t ON t.oid = a.type)
-@{[ members('pg_proc') ]} AND o.prorettype <> 'trigger'::regtype
+@{[ members('pg_proc') ]} AND o.prorettype <> 'trigger'::regtype AND o.pronamespace = 'public'::regnamespace
 ORDER BY 1
 SQL
 my @views = split /\n/, $node->safe_psql('reference',

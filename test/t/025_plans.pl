@@ -78,12 +78,13 @@ my @after = (
 	"UPDATE app.vendors SET phone = '+49159' || length(name) WHERE vendor_id = 'vendor-9'",
 	"INSERT INTO app.vendors VALUES ('vendor-ORDER', 'New', '+49158000' || ROUND)",
 	"DELETE FROM app.vendors WHERE vendor_id = 'vendor-ORDER'",
-	"SELECT * FROM vr_routing_status WHERE routing_id = vr_routing_id('won-ROUND')");
+	"SELECT * FROM vr_routing_status WHERE routing_id = vr_routing_id('won-ROUND')",
+	"SET ROLE vendor_8; SELECT * FROM vr_my_offers; RESET ROLE");
 
 # These read what there is, as they must, or no rows at all.
 my @others = qw(vr_check vr_attach_orders vr_attach_vendors vr_detach_orders vr_detach_vendors
   vr_grant_app vr_grant_auditor vr_grant_vendor vr_revoke_app vr_revoke_auditor vr_revoke_vendor
-  vr_check_waves vr_distance_km vr_routing_id vr_vendor_ids vr_version);
+  vr_check_waves vr_distance_km vr_routing_id vr_vendor_ids vr_version my_offers);
 
 my $node = new_node('plans', conf => <<'SQL');
 autovacuum = off
@@ -174,6 +175,8 @@ SELECT vr_attach_vendors('app.vendors', '{"vendor_id": "vendor_id", "name": "nam
 CREATE TABLE app.orders (order_id text PRIMARY KEY, retailer text NOT NULL, status text NOT NULL, winner text);
 SELECT vr_attach_orders('app.orders',
 	'{"order_id": "order_id", "retailer_id": "retailer", "status": "status", "locked_vendor_id": "winner"}');
+CREATE ROLE vendor_8;
+SELECT vr_grant_vendor('vendor_8', 'vendor-8');
 CREATE FUNCTION app.message(the_order text, vendor text, of_kind text)
 RETURNS uuid VOLATILE LANGUAGE sql AS $$
 	SELECT message_id FROM vendor_routing.messages
