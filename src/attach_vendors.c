@@ -149,8 +149,8 @@ load_all(Oid relation, const Jsonb *mapping, const VrField *fields,
 }
 
 /*
- * Writes rows to the registry.  What a constraint of it says of them is for who may
- * read it, not for everybody who may write the attached table.
+ * Writes rows to the registry.  Whoever may write the attached table need not be allowed to
+ * read all of it.
  */
 static void
 write_rows(const Jsonb *rows, const List *columns)
@@ -165,8 +165,7 @@ write_rows(const Jsonb *rows, const List *columns)
 	}
 	PG_CATCH();
 	{
-		vr_spi_rethrow_without_row(caller, "a column of an attached vendor has a value of another form",
-								   "A row of the attached table cannot be a vendor as it is.");
+		vr_rethrow_without_value(caller, "a column of an attached vendor");
 	}
 	PG_END_TRY();
 	vr_spi_end(&spi);

@@ -108,6 +108,26 @@ vr_attachment_find(VrAttachmentKind kind, VrAttachment *attachment)
 }
 
 /*
+ * In a PG_CATCH: throws the error again, and where it is of a value that has not the form of
+ * its type, without that.
+ */
+void
+vr_rethrow_without_value(MemoryContext caller, const char *what)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(caller);
+	error = CopyErrorData();
+	FlushErrorState();
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+		ReThrowError(error);
+	ereport(ERROR,
+			(errcode(error->sqlerrcode),
+			 errmsg("%s is not valid", what),
+			 errdetail("It has a value of another form.")));
+}
+
+/*
  * Is this the attached table, or a partition of it?  A restore can leave triggers
  * of ours on another.
  */

@@ -21,6 +21,8 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
+#include "compat.h"
+
 typedef enum VrAttachmentKind
 {
 	VR_ATTACHED_ORDERS,
@@ -89,6 +91,7 @@ extern bool vr_is_attached(const VrAttachment *attachment, Relation table);
 extern int	vr_begin_output(void);
 extern void vr_end_output(int level);
 extern char *vr_quoted_name(Oid relation);
+pg_noreturn extern void vr_rethrow_without_value(MemoryContext caller, const char *what);
 extern void vr_create_triggers(Relation relation, const VrTrigger *triggers, int n);
 extern bool vr_detach(VrAttachmentKind kind, Oid caller, Oid successor,
 					  const VrTrigger *triggers, int n);

@@ -388,7 +388,6 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 {
 	Oid			owner = place->table->rd_rel->relowner;
 	bool		trusted = superuser_arg(owner) || !superuser_is_about();
-	MemoryContext caller = CurrentMemoryContext;
 	const VrRouting *outer = following;
 	Update		update = {
 		.nparams = 1,
@@ -419,12 +418,10 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 	{
 		written = vr_spi_write_unplanned(update.sql.data, update.nparams, update.types,
 										 update.params);
-		following = outer;
 	}
-	PG_CATCH();
+	PG_FINALLY();
 	{
 		following = outer;
-		vr_spi_rethrow_without_row(caller, NULL, "The row of an attached order cannot be as the extension would have it.");
 	}
 	PG_END_TRY();
 	vr_spi_end(&spi);

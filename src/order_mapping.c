@@ -291,17 +291,7 @@ value_in(PGFunction in, const char *value, const char *name)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
-			ReThrowError(error);
-		ereport(ERROR,
-				(errcode(error->sqlerrcode),
-				 errmsg("%s of an attached order is not valid", name),
-				 errdetail("Its column has a value of another form.")));
+		vr_rethrow_without_value(caller, psprintf("%s of an attached order", name));
 	}
 	PG_END_TRY();
 	return result;

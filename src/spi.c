@@ -347,36 +347,6 @@ vr_spi_not_written(void)
 }
 
 /*
- * In a PG_CATCH: throws the error again, and where a constraint has raised it, with
- * this for a detail.  What PostgreSQL says there are values of the row: they are for
- * who may read the table, as we can, and not for our caller, nor for the log.  So is what
- * it says of a value of another form, for which there is this message, if any.
- */
-void
-vr_spi_rethrow_without_row(MemoryContext caller, const char *message, const char *detail)
-{
-	ErrorData  *error;
-
-	MemoryContextSwitchTo(caller);
-	error = CopyErrorData();
-	FlushErrorState();
-	if (message != NULL &&
-		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
-	{
-		error->message = pstrdup(message);
-		error->detail = NULL;
-		error->context = NULL;
-	}
-	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
-		ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
-	{
-		error->detail = pstrdup(detail);
-		error->context = NULL;
-	}
-	ReThrowError(error);
-}
-
-/*
  * Runs a command that makes or drops something.  What is quoted into it is
  * quoted by the caller.
  */

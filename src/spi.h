@@ -94,9 +94,6 @@ extern uint64 vr_spi_write_rows(const VrStatement *statement, char *name,
 pg_noreturn extern void vr_spi_not_written(void);
 extern uint64 vr_spi_write_unplanned(const char *sql, int nparams,
 									  const Oid *types, const NullableDatum *params);
-pg_noreturn extern void vr_spi_rethrow_without_row(MemoryContext caller,
-												   const char *message,
-												   const char *detail);
 extern void vr_spi_utility(const char *sql);
 extern void vr_spi_utility_as_caller(const char *sql);
 extern uint64 vr_spi_read(const VrStatement *statement,
