@@ -54,7 +54,7 @@ PG_FUNCTION_INFO_V1(vr_sync_orders);
 
 /* On the attached table. */
 static const VrTrigger triggers[] = {
-	{"vr_sync_orders", "AFTER INSERT OR UPDATE OR DELETE", "ROW", "sync_orders"},
+	{VR_ORDERS_TRIGGER, "AFTER INSERT OR UPDATE OR DELETE", "ROW", "sync_orders"},
 	{"vr_sync_orders_truncate", "AFTER TRUNCATE", "STATEMENT", "sync_orders"}
 };
 

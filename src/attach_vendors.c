@@ -50,7 +50,7 @@ PG_FUNCTION_INFO_V1(vr_sync_vendors);
 
 /* On the attached table. */
 static const VrTrigger triggers[] = {
-	{"vr_sync_vendors", "AFTER INSERT OR UPDATE OR DELETE", "ROW", "sync_vendors"},
+	{VR_VENDORS_TRIGGER, "AFTER INSERT OR UPDATE OR DELETE", "ROW", "sync_vendors"},
 	{"vr_sync_vendors_truncate", "AFTER TRUNCATE", "STATEMENT", "sync_vendors"}
 };
 

@@ -34,6 +34,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -585,23 +586,23 @@ vr_require_unique(Relation relation, const VrField *field)
 }
 
 /*
- * Opens the table that was attached; NULL where it has been dropped.  A dump keeps its OID
- * then, which may be another table's where that is restored; so it must have our triggers.
+ * Is it the table that was attached?  A dump keeps the OID of one that has been dropped, and
+ * that may be another table's where it is restored; so it must have our trigger.
+ */
+static bool
+has_trigger(Oid relation)
+{
+	return OidIsValid(get_trigger_oid(relation, VR_ORDERS_TRIGGER, true)) ||
+		OidIsValid(get_trigger_oid(relation, VR_VENDORS_TRIGGER, true));
+}
+
+/*
+ * Opens the table that was attached; NULL where it is gone.
  */
 Relation
 vr_open_attached(Oid relation)
 {
-	Relation	table = try_relation_open(relation, AccessShareLock);
-	const TriggerDesc *triggers = (table == NULL) ? NULL : table->trigdesc;
-
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		if (strncmp(triggers->triggers[i].tgname, "vr_sync_", strlen("vr_sync_")) == 0)
-			return table;
-	}
-	if (table != NULL)
-		relation_close(table, AccessShareLock);
-	return NULL;
+	return has_trigger(relation) ? try_relation_open(relation, AccessShareLock) : NULL;
 }
 
 /*
@@ -612,11 +613,8 @@ vr_open_attached(Oid relation)
 List *
 vr_attached_tables(Oid relation, LOCKMODE lockmode)
 {
-	Relation	table = vr_open_attached(relation);
-
-	if (table == NULL)
+	if (!has_trigger(relation))
 		return NIL;
-	relation_close(table, NoLock);
 	switch (get_rel_relkind(relation))
 	{
 		case RELKIND_RELATION:

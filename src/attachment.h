@@ -64,6 +64,10 @@ typedef struct VrAttachedRow
 /* The field of a mapping that has the id. */
 typedef const VrField *(*VrIdField) (const Jsonb *mapping, Relation table);
 
+/* The names of the triggers that follow the rows of attached tables. */
+#define VR_ORDERS_TRIGGER	"vr_sync_orders"
+#define VR_VENDORS_TRIGGER	"vr_sync_vendors"
+
 /* A trigger of ours on a table of theirs. */
 typedef struct VrTrigger
 {
