@@ -118,6 +118,7 @@ vr_rethrow_without_value(MemoryContext caller, const char *what)
 	ErrorData  *error;
 
 	MemoryContextSwitchTo(caller);
+	what = pstrdup(what);		/* made while the error was caught, it would go with that */
 	error = CopyErrorData();
 	FlushErrorState();
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
