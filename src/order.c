@@ -107,7 +107,8 @@ lock_orders(Orders *orders, bool wait, bool *busy)
 	if (!vr_attached_lock(orders->attachment.relation, RowExclusiveLock, wait,
 						  &orders->tables))
 	{
-		*busy = true;
+		if (!wait)
+			*busy = true;
 		return false;
 	}
 	return orders->tables != NIL;	/* dropped meanwhile? */
