@@ -184,7 +184,7 @@ DECLARE
 	plan text := '';
 BEGIN
 	SET LOCAL ROLE regress_vr_vendor;
-	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, TIMING off, SUMMARY off) SELECT * FROM vr_my_offers WHERE ' || condition LOOP
+	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, BUFFERS off, TIMING off, SUMMARY off) SELECT * FROM vr_my_offers WHERE ' || condition LOOP
 		plan := plan || regexp_replace(line, '''[^'']*''', 'x', 'g') || E'\n';
 	END LOOP;
 	RESET ROLE;
