@@ -616,14 +616,8 @@ vr_attached_tables(Oid relation, LOCKMODE lockmode)
 {
 	if (!has_trigger(relation))
 		return NIL;
-	switch (get_rel_relkind(relation))
-	{
-		case RELKIND_RELATION:
-			return list_make1_oid(relation);
-		case RELKIND_PARTITIONED_TABLE:
-			return find_all_inheritors(relation, lockmode, NULL);
-	}
-	return NIL;
+	return get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE ?
+		find_all_inheritors(relation, lockmode, NULL) : list_make1_oid(relation);
 }
 
 /*

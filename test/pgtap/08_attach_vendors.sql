@@ -11,7 +11,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(331);
+SELECT plan(333);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -744,6 +744,13 @@ UPDATE vendor_routing.vendors SET is_verified = true WHERE vendor_id = 'late';
 SELECT is(pg_temp.around('DELETE FROM regress_shop.rows', 'SELECT pg_temp.vendors()'), '{late=L,late=L (not active),late=L}', 'offered while it is deleted');
 SELECT is(left(pg_temp.tries('DELETE FROM vendor_routing.vendors'), 6), '23503:', 'who deletes it from the registry is told');
 DROP TRIGGER a_late ON vendor_routing.vendors;
+CREATE FUNCTION pg_temp.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''it stays''; END';
+CREATE TRIGGER a_keep BEFORE DELETE ON vendor_routing.vendors FOR EACH ROW EXECUTE FUNCTION pg_temp.keep();
+SELECT is(pg_temp.tries('DELETE FROM regress_shop.rows'), 'P0001: it stays', 'the error of a trigger of a DBA''s');
+DROP TRIGGER a_keep ON vendor_routing.vendors;
+SELECT vr_broadcast('late', 'r', vendors => '{late}') \g /dev/null
+SELECT is(left(pg_temp.tries('DELETE FROM vendor_routing.vendors'), 6), '23503:', 'after which who deletes it from the registry is told as before');
+SELECT vr_cancel(vr_routing_id('late')) \g /dev/null
 DELETE FROM regress_shop.rows;
 SELECT is(pg_temp.vendors(), '', 'and else it goes');
 
