@@ -4,8 +4,9 @@
 #
 # Catches: a statement that reads a table or an index from end to end, or joins one row
 # after another, where the numbers that the planner has are wrong, be it that it shows in
-# the rows or in the blocks only; plans that are compiled (JIT) for a handful of rows,
-# because a way of reading was forbidden by its price.
+# the rows or in the blocks only; a vendor's whole history read with each offer that it
+# leaves unanswered; plans that are compiled (JIT) for a handful of rows, because a way of
+# reading was forbidden by its price.
 
 use strict;
 use warnings;
@@ -144,22 +145,37 @@ sub judge
 	return $plans == 0 ? 'no plan is on record' : uniq @wrong;
 }
 
+# Looks at the plans of a query.
+sub check_query
+{
+	my ($session, $query, $what) = @_;
+	my $before = -s $node->logfile;
+
+	$session->query_safe($query);
+	is(join("\n", judge(slurp_file($node->logfile, $before))), '', "$what: $query");
+	return;
+}
+
+# A session that has its plans logged.
+sub explained_session
+{
+	my $session = new_session($node, 'postgres');
+
+	$session->query_safe('SET auto_explain.log_min_duration = 0');
+	return $session;
+}
+
 # Makes the calls in a new session, and looks at the plans of each.
 sub check_plans
 {
 	my ($number, $round, $what) = @_;
-	my $session = new_session($node, 'postgres');
+	my $session = explained_session();
 
 	# Orders that were won, and whose deadlines were left behind.
 	ask("UPDATE vendor_routing.routings SET next_deadline = now() - interval '1 s' WHERE order_id IN ('won-$number', 'won-1$number')");
-	$session->query_safe('SET auto_explain.log_min_duration = 0');
 	foreach my $call (@before, (map { "SELECT * FROM $_" } @calls), @after)
 	{
-		my $query = $call =~ s/\bORDER\b/$round/gr =~ s/\bROUND\b/$number/gr;
-		my $before = -s $node->logfile;
-
-		$session->query_safe($query);
-		is(join("\n", judge(slurp_file($node->logfile, $before))), '', "$what: $query");
+		check_query($session, $call =~ s/\bORDER\b/$round/gr =~ s/\bROUND\b/$number/gr, $what);
 	}
 	$session->quit;
 	return;
@@ -222,6 +238,35 @@ ask('ANALYZE');
 check_plans(3, 'known', 'known');
 is(ask("SELECT count(*) FROM vendor_routing.events WHERE event_type = 'ORDER_EXHAUSTED' AND order_id LIKE '%-6'"),
 	3, 'what was due was done');
+
+# What a vendor left unanswered before it paused is not looked at once more.
+ask(<<"SQL");
+INSERT INTO app.orders SELECT 'silent-' || n, 'shop', 'CREDIT_RESERVED' FROM generate_series(1, 2 * $limit) AS n;
+SELECT count(vr_broadcast('silent-' || n, 'shop', vendors => '{vendor-11}', ttl => '1 ms')) FROM generate_series(1, 2 * $limit) AS n;
+SQL
+is(ask("SELECT count(*) FROM generate_series(1, 2 * $limit) AS n, vr_timeout(vr_routing_id('silent-' || n)) WHERE timed_out = 1"),
+	2 * $limit, 'a vendor has a long history');
+ask(<<'SQL');
+SELECT vr_pause('vendor-11');
+SELECT vr_resume('vendor-11');
+INSERT INTO app.orders VALUES ('silent', 'shop', 'CREDIT_RESERVED');
+SELECT vr_broadcast('silent', 'shop', vendors => '{vendor-11}', ttl => '1 ms');
+SQL
+{
+	my $session = explained_session();
+
+	$session->query_safe('SET vendor_routing.auto_pause_after = 2');
+	check_query($session, "SELECT vr_timeout(vr_routing_id('silent'))", 'a long history');
+	is(ask("SELECT paused_until FROM vendor_routing.vendors WHERE vendor_id = 'vendor-11'"), '', 'which does not count');
+	$session->query_safe('SET vendor_routing.auto_pause_after = 1');
+	ask(<<'SQL');
+INSERT INTO app.orders VALUES ('silent again', 'shop', 'CREDIT_RESERVED');
+SELECT vr_broadcast('silent again', 'shop', vendors => '{vendor-11}', ttl => '1 ms');
+SQL
+	check_query($session, "SELECT vr_timeout(vr_routing_id('silent again'))", 'a long history');
+	is(ask("SELECT paused_until > now() FROM vendor_routing.vendors WHERE vendor_id = 'vendor-11'"), 't', 'and what came since does');
+	$session->quit;
+}
 
 $node->stop;
 done_testing();
