@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(372);
+SELECT plan(374);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -599,6 +599,12 @@ SELECT is_empty($$SELECT t.order_id, t.status, o.status FROM vendor_routing.rout
 	CASE coalesce(o.status, 'CANCELLED') WHEN 'DELIVERED' THEN 'COMPLETED' WHEN 'CANCELLED' THEN 'CANCELLED' ELSE 'LOCKED' END$$,
 	'delivered, cancelled and deleted in each partition');
 UPDATE regress_app.parted SET status = 'DELIVERED' WHERE status = 'FULFILLMENT_STARTED';
+
+-- Would catch: an order that nobody can withdraw, since its row is gone and no trigger said so.
+INSERT INTO regress_app.parted (id, shop, status) VALUES (31, 'r', 'CREDIT_RESERVED');
+SELECT format('TRUNCATE %s', tableoid::regclass) FROM regress_app.parted WHERE id = 31 \gexec
+SELECT is(pg_temp.tries($$SELECT vr_accept(vr_routing_id('31'), 'v1')$$), 'VR003: order "31" does not exist', 'nobody wins what is gone');
+SELECT is(pg_temp.tries($$SELECT cancelled FROM vr_cancel(vr_routing_id('31'))$$), 'true', 'but it can be withdrawn');
 
 -- Whose rights -----------------------------------------------------------------------------------------------
 
