@@ -295,13 +295,15 @@ withdraw_all(void)
 		end_routing(&routing_ids[i], NULL, "ORDER_DELETED");
 }
 
-static const VrField *
-id_field(const Jsonb *mapping, Relation table)
+/*
+ * Finds the row of an order as it is now.
+ */
+static bool
+find_row(const VrAttachment *attachment, const text *order_id, VrAttachedRow *row)
 {
-	VrOrderMapping *result = palloc(sizeof(VrOrderMapping));
-
-	*result = vr_order_mapping_read(mapping, table);
-	return vr_order_id_field(result);
+	return vr_attached_find(attachment,
+							vr_attached_tables(attachment->relation, RowExclusiveLock),
+							text_to_cstring(order_id), row);
 }
 
 /*
@@ -347,7 +349,7 @@ sync_row(const VrAttachment *attachment, const VrOrderMapping *mapping,
 		check_edge(before, &after);
 	if (table_tuple_satisfies_snapshot(trigger->tg_relation, slot, SnapshotSelf))
 		judge(mapping, &after, tuple, tupdesc, status_changed);
-	else if (vr_attached_find(attachment, RowExclusiveLock, id_field, text_to_cstring(after.order_id), &now))
+	else if (find_row(attachment, after.order_id, &now))
 	{
 		VrOrderMapping now_mapping = vr_order_mapping_read(attachment->mapping, now.table);
 		TupleDesc	now_tupdesc = RelationGetDescr(now.table);
@@ -401,7 +403,7 @@ sync_delete(const VrAttachment *attachment, const VrOrderMapping *mapping,
 		return;
 	if (HeapTupleHeaderIndicatesMovedPartitions(old->t_data))
 		refuse_new_id(&before);
-	if (vr_attached_find(attachment, RowExclusiveLock, id_field, text_to_cstring(before.order_id), &now))
+	if (find_row(attachment, before.order_id, &now))
 		table_close(now.table, NoLock);
 	else
 		end_routing(&routing.routing_id, NULL, "ORDER_DELETED");

@@ -263,6 +263,17 @@ write_row(const VrField *fields, HeapTuple tuple, TupleDesc tupdesc, bool is_new
 }
 
 /*
+ * Finds the row of a vendor as it is now.
+ */
+static bool
+find_row(const VrAttachment *attachment, const char *vendor_id, VrAttachedRow *row)
+{
+	return vr_attached_find(attachment,
+							vr_attached_tables(attachment->relation, AccessShareLock),
+							vendor_id, row);
+}
+
+/*
  * A row is new, or not as it was.  A trigger of the application's may have changed it
  * again since; then what it says now is written.
  */
@@ -275,8 +286,7 @@ sync_row(const VrAttachment *attachment, const VrField *fields, TriggerData *tri
 
 	if (table_tuple_satisfies_snapshot(trigger->tg_relation, slot, SnapshotSelf))
 		write_row(fields, tuple, tupdesc, is_new);
-	else if (vr_attached_find(attachment, AccessShareLock, vr_vendor_id_field,
-							  vr_vendor_id_of(fields, tuple, tupdesc), &now))
+	else if (find_row(attachment, vr_vendor_id_of(fields, tuple, tupdesc), &now))
 	{
 		write_row(vr_vendor_mapping_read(attachment->mapping, now.table), now.tuple,
 				  RelationGetDescr(now.table), is_new);
@@ -293,7 +303,7 @@ forget_row(const VrAttachment *attachment, const char *vendor_id)
 	VrAttachedRow now;
 	VrSpi		spi;
 
-	if (vr_attached_find(attachment, AccessShareLock, vr_vendor_id_field, vendor_id, &now))
+	if (find_row(attachment, vendor_id, &now))
 	{
 		table_close(now.table, NoLock);
 		return;

@@ -152,36 +152,35 @@ vr_attached_row(Relation table, const VrField *id, const char *value, TupleTable
 }
 
 /*
- * Finds the row with this id in a table that is attached, as it is after what the calling
- * statement and the triggers of the application have done.  The caller closes the table
- * where there is one.  Partitions are locked as the caller will need them next: a lock that
- * is made stronger then deadlocks with who came in between.
+ * Finds the row with this id in one of the tables of an attached one, which are locked, as
+ * it is after what the calling statement and the triggers of the application have done.  The
+ * caller closes the table where there is one.
  */
 bool
-vr_attached_find(const VrAttachment *attachment, LOCKMODE lockmode, VrIdField id_field,
-				 const char *id, VrAttachedRow *row)
+vr_attached_find(const VrAttachment *attachment, const List *tables, const char *id,
+				 VrAttachedRow *row)
 {
 	ListCell   *cell;
 
 	CommandCounterIncrement();
-	foreach(cell, vr_attached_tables(attachment->relation, lockmode))
+	foreach(cell, tables)
 	{
-		const VrField *field;
+		VrField		field;
 		TupleTableSlot *slot;
 		bool		found;
 
 		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_RELATION)
 			continue;
 		row->table = table_open(lfirst_oid(cell), NoLock);
-		field = id_field(attachment->mapping, row->table);
+		field = vr_id_field(attachment, row->table);
 		slot = table_slot_create(row->table, NULL);
-		found = vr_attached_row(row->table, field, id, slot);
+		found = vr_attached_row(row->table, &field, id, slot);
 		if (found)
 		{
 			int			level = vr_begin_output();
 
 			row->tuple = ExecCopySlotHeapTuple(slot);
-			found = vr_cstring_eq(vr_field_value(field, row->tuple,
+			found = vr_cstring_eq(vr_field_value(&field, row->tuple,
 												 RelationGetDescr(row->table)), id);
 			vr_end_output(level);
 		}

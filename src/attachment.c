@@ -102,6 +102,7 @@ vr_attachment_find(VrAttachmentKind kind, VrAttachment *attachment)
 	NullableDatum key[] = {kind_param(kind)};
 	Relation	table = vr_open_table("attachments");
 
+	attachment->kind = kind;
 	attachment->relation = InvalidOid;
 	vr_newest_rows(table, lengthof(key), key, take_attachment, attachment);
 	table_close(table, NoLock);
@@ -548,6 +549,26 @@ vr_mapping_read(const Jsonb *mapping, const VrFieldRule *rules, int nrules,
 }
 
 /*
+ * Where an attached table has the id.  The rest of its mapping may not be valid any more.
+ */
+VrField
+vr_id_field(const VrAttachment *attachment, Relation table)
+{
+	static const VrFieldRule rules[] = {
+		[VR_ATTACHED_ORDERS] = {"order_id", .column_only = true},
+		[VR_ATTACHED_VENDORS] = {"vendor_id", .column_only = true}
+	};
+	VrField		field = {&rules[attachment->kind]};
+	JsonbValue	buffer;
+
+	read_field(&field, getKeyJsonValueFromContainer(&attachment->mapping->root,
+													field.rule->key,
+													strlen(field.rule->key), &buffer),
+			   table);
+	return field;
+}
+
+/*
  * Does the index tell rows apart by this column alone?  Whether it has a predicate
  * is seen without reading that, since to read it is to run parts of it.
  */
@@ -609,7 +630,8 @@ vr_open_attached(Oid relation)
 /*
  * The tables with the rows of an attached table: its partitions, and itself.  What
  * inherits from it otherwise has ids of its own, and is not attached.  The partitions
- * are locked as wanted; the caller has locked the table.  NIL where it is gone.
+ * are locked as the caller will need them next, who has locked the table: a lock that is
+ * made stronger then deadlocks with who came in between.  NIL where it is gone.
  */
 List *
 vr_attached_tables(Oid relation, LOCKMODE lockmode)

@@ -31,6 +31,7 @@ typedef enum VrAttachmentKind
 
 typedef struct VrAttachment
 {
+	VrAttachmentKind kind;
 	Oid			relation;
 	Jsonb	   *mapping;
 	char	   *search_path;	/* of who attached it */
@@ -60,9 +61,6 @@ typedef struct VrAttachedRow
 	Relation	table;			/* or of a partition of it */
 	HeapTuple	tuple;
 } VrAttachedRow;
-
-/* The field of a mapping that has the id. */
-typedef const VrField *(*VrIdField) (const Jsonb *mapping, Relation table);
 
 /* The names of the triggers that follow the rows of attached tables. */
 #define VR_ORDERS_TRIGGER	"vr_sync_orders"
@@ -104,6 +102,7 @@ extern Relation vr_open_attachable(Oid relation);
 extern VrField *vr_mapping_read(const Jsonb *mapping, const VrFieldRule *rules,
 								int nrules, const char *const *other_keys,
 								int nother, Relation relation);
+extern VrField vr_id_field(const VrAttachment *attachment, Relation table);
 extern char *vr_json_scalar(const JsonbValue *value);
 extern Oid	vr_scalar_type(Relation relation, AttrNumber attnum, int32 *typmod);
 extern char *vr_canonical(Relation relation, AttrNumber attnum, char *value);
@@ -117,8 +116,8 @@ extern void vr_attached_rows(Oid relation, Snapshot snapshot,
 							 void *arg);
 extern bool vr_attached_row(Relation table, const VrField *id, const char *value,
 							TupleTableSlot *slot);
-extern bool vr_attached_find(const VrAttachment *attachment, LOCKMODE lockmode,
-							 VrIdField id_field, const char *id, VrAttachedRow *row);
+extern bool vr_attached_find(const VrAttachment *attachment, const List *tables,
+							 const char *id, VrAttachedRow *row);
 extern bool vr_field_is_mapped(const VrField *field);
 extern char *vr_field_value(const VrField *field, HeapTuple row, TupleDesc tupdesc);
 

@@ -236,7 +236,7 @@ vr_cancellation_mark(const pg_uuid_t *message_id)
 	static const VrStatement update = {
 		"UPDATE vendor_routing.cancellations"
 		" SET sent_at = CASE WHEN $4 IS NOT NULL THEN coalesce(sent_at, $4) END,"
-		"     confirmed_at = coalesce(confirmed_at, $5)"
+		"     confirmed_at = CASE WHEN $5 IS NOT NULL THEN coalesce(confirmed_at, $5) END"
 		" WHERE routing_id = $1 AND round = $2 AND vendor_id = $3",
 		5, {UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};

@@ -14,6 +14,9 @@
  */
 #include "postgres.h"
 
+#include "fmgr.h"
+#include "utils/builtins.h"
+
 #include "args.h"
 #include "cancellation.h"
 #include "clock.h"
@@ -127,7 +130,7 @@ due_and_silent(const List *responses, const Interval *ttl, TimestampTz now)
  * Closes these offers, and marks them as closed.
  */
 static void
-time_out(VrRouting *routing, const List *silent, TimestampTz now)
+close_offers(VrRouting *routing, const List *silent, TimestampTz now)
 {
 	ListCell   *cell;
 
@@ -181,7 +184,7 @@ do_due_pending(VrRouting *routing, VrDue *due, TimestampTz now)
 	/* Its own time has ended while we waited: that is what is due now. */
 	if (now < routing->expires_at && written_at >= routing->expires_at)
 		return do_due_pending(routing, due, written_at);
-	time_out(routing, silent, written_at);
+	close_offers(routing, silent, written_at);
 	work->timed_out += list_length(silent);
 	live = (vr_responses_deadline(responses, due->ttl, now) != 0);
 	/* An ACCEPT that only ttl made due is tried again at its own time. */
@@ -282,12 +285,12 @@ vr_do_due(VrRouting *routing, VrDue *due, TimestampTz now)
 
 /*
  * After an error: was it that of an ACCEPT on record which cannot win, as where the
- * application's table does not take the vendor?  Then the next attempt passes it over: it
- * must not keep the order from the others, nor from its end.  One that may work another time
- * is not passed over, lest the vendor lose for somebody else's lock.
+ * application's table does not take the vendor?  Then the next attempt passes it over, with
+ * a WARNING: it must not keep the order from the others, nor from its end.  One that may work
+ * another time is not passed over, lest the vendor lose for somebody else's lock.
  */
 bool
-vr_due_pass_over(VrDue *due, const ErrorData *error)
+vr_due_pass_over(VrDue *due, const pg_uuid_t *routing_id, const ErrorData *error)
 {
 	if (due->awarding == NULL)
 		return false;
@@ -302,6 +305,12 @@ vr_due_pass_over(VrDue *due, const ErrorData *error)
 	}
 	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 		return false;
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("routing \"%s\" cannot be won by vendor \"%s\": %s",
+					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(routing_id))),
+					text_to_cstring(due->awarding), error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0));
 	due->passed_over = lappend(due->passed_over, unconstify(text *, due->awarding));
 	due->awarding = NULL;
 	due->in_vain = false;

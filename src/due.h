@@ -37,6 +37,6 @@ typedef struct VrDue
 
 extern bool vr_is_over(const VrRouting *routing);
 extern bool vr_do_due(VrRouting *routing, VrDue *due, TimestampTz now);
-extern bool vr_due_pass_over(VrDue *due, const ErrorData *error);
+extern bool vr_due_pass_over(VrDue *due, const pg_uuid_t *routing_id, const ErrorData *error);
 
 #endif							/* VR_DUE_H */

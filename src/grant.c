@@ -118,6 +118,22 @@ find_objects(const VrStatement *query, const NullableDatum *params)
 }
 
 /*
+ * The names of the functions of a kind.
+ */
+static List *
+functions_of(int kind)
+{
+	List	   *names = NIL;
+
+	for (int i = 0; i < lengthof(functions); i++)
+	{
+		if (functions[i].kinds & kind)
+			names = lappend(names, cstring_to_text(functions[i].function));
+	}
+	return names;
+}
+
+/*
  * Grants or revokes everything of a kind.
  */
 static void
@@ -152,18 +168,11 @@ change_kind(Oid role, int kind, bool grant)
 		"  AND NOT has_schema_privilege($1, e.extnamespace, 'USAGE')",
 		1, {OIDOID}
 	};
-	List	   *names = NIL;
-	NullableDatum function_params[1];
+	NullableDatum function_params[] = {vr_param_texts(functions_of(kind))};
 	NullableDatum view_params[] = {vr_param(BoolGetDatum(kind == VENDOR))};
 	NullableDatum schema_params[] = {vr_param(ObjectIdGetDatum(role))};
 	List	   *schemas;
 
-	for (int i = 0; i < lengthof(functions); i++)
-	{
-		if (functions[i].kinds & kind)
-			names = lappend(names, cstring_to_text(functions[i].function));
-	}
-	function_params[0] = vr_param_texts(names);
 	change_privileges(role, grant, "EXECUTE ON FUNCTION",
 					  find_objects(&find_functions, function_params));
 	change_privileges(role, grant, "SELECT ON",
@@ -194,10 +203,10 @@ is_vendor_role(Oid role)
 }
 
 /*
- * May a role call this function of ours?
+ * May a role call one of these functions of ours?
  */
 static bool
-may_call(Oid role, const char *function)
+may_call(Oid role, List *names)
 {
 	static const VrStatement select = {
 		"SELECT true"
@@ -205,13 +214,13 @@ may_call(Oid role, const char *function)
 		" JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass"
 		"  AND d.refobjid = e.oid AND d.deptype = 'e'"
 		" JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid"
-		" WHERE e.extname = 'vendor_routing' AND p.proname = $2"
+		" WHERE e.extname = 'vendor_routing' AND p.proname = ANY ($2::text[])"
 		"  AND has_function_privilege($1, p.oid, 'EXECUTE')",
-		2, {OIDOID, TEXTOID}
+		2, {OIDOID, TEXTARRAYOID}
 	};
 	NullableDatum params[] = {
 		vr_param(ObjectIdGetDatum(role)),
-		vr_param_ptr(cstring_to_text(function))
+		vr_param_texts(names)
 	};
 
 	return vr_spi_read(&select, params) > 0;
@@ -273,12 +282,12 @@ change_role(FunctionCallInfo fcinfo, const char *function, int kind, bool grant,
 	 */
 	vr_spi_begin(&spi);
 	(void) vr_spi_write(&delete_gone, NULL);
-	if (grant && !may_call(role, "vr_accept"))
+	if (grant && !may_call(role, functions_of(VENDOR)))
 		(void) vr_spi_write(&delete, params);
 	if (grant && kind == APP)
 		check_kind(role, is_vendor_role(role), "acts for a vendor", "vr_revoke_vendor");
 	if (grant && kind == VENDOR)
-		check_kind(role, may_call(role, "vr_broadcast"), "is an application",
+		check_kind(role, may_call(role, list_make1(cstring_to_text("vr_broadcast"))), "is an application",
 				   "vr_revoke_app");
 	change_kind(role, kind, grant);
 	if (kind == VENDOR)

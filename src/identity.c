@@ -250,7 +250,7 @@ bound_vendor_ids(void)
 
 		if (VARSIZE_ANY_EXHDR(vendor_id) == 0)
 			vendor_id = cstring_to_text(vr_vendor_id_setting);
-		if (VARSIZE_ANY_EXHDR(vendor_id) > 0)
+		if (VARSIZE_ANY_EXHDR(vendor_id) > 0 && !vr_text_in(vendor_id, vendor_ids))
 			vendor_ids = lappend(vendor_ids, vendor_id);
 	}
 	return vendor_ids == NIL ? vr_param_ptr(construct_empty_array(TEXTOID)) :

@@ -224,8 +224,8 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 		.joins = true
 	};
 	/*
-	 * What is void and waits on another channel, which may have no sender: nobody is to claim
-	 * it once its cancellation is dropped.
+	 * An offer that is void and waits on another channel, which may have no sender: nobody is
+	 * to claim it once its cancellation is dropped.
 	 */
 	static const VrStatement drop_earlier = {
 		"UPDATE vendor_routing.messages"
@@ -238,7 +238,7 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 		"   FROM vendor_routing.messages AS m"
 		"   CROSS JOIN LATERAL (SELECT p.ctid"
 		"    FROM vendor_routing.messages AS p"
-		"    WHERE " IS_EARLIER("p", "m") VR_BY_KEY ") AS p"
+		"    WHERE " IS_EARLIER("p", "m") " AND p.round = m.round" VR_BY_KEY ") AS p"
 		"   WHERE m.message_id = ANY ($1) AND (m.kind = 'CANCELLATION') IS TRUE))"
 		"  FOR UPDATE SKIP LOCKED))",
 		1, {UUIDARRAYOID},
@@ -258,7 +258,7 @@ take_due(const text *channel, int max, int look, TimestampTz now, TimestampTz un
 		" AND NOT ($2 = 'DROPPED' AND kind = 'CANCELLATION'"
 		"  AND (" MAY_HAVE_HEARD("m") " OR EXISTS ("
 		"   SELECT FROM vendor_routing.messages AS p"
-		"   WHERE " IS_EARLIER("p", "m") " AND (p.state = 'QUEUED') IS TRUE" VR_BY_KEY "))"
+		"   WHERE " IS_EARLIER("p", "m") " AND (p.round = m.round AND p.state = 'QUEUED') IS TRUE" VR_BY_KEY "))"
 		"  AND EXISTS ("
 		"   SELECT FROM vendor_routing.cancellations AS c"
 		"   WHERE c.routing_id = m.routing_id AND c.round = m.round"

@@ -58,9 +58,29 @@ typedef struct Message
 	int			attempts;
 	int			failed_attempt; /* 0: none */
 	int			superseded_attempt; /* 0: none */
+	text	   *superseded_external_id; /* NULL: not known */
 	text	   *external_id;	/* NULL: not known */
 	bool		delivered;
 } Message;
+
+static text *
+text_or_null(TupleTableSlot *slot, int column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return isnull ? NULL : DatumGetTextPCopy(value);
+}
+
+/* Zero for NULL. */
+static int
+number_or_zero(TupleTableSlot *slot, int column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
 
 /*
  * Locks a message, and reads it; VR006 where there is none.  The lock is taken directly: a
@@ -80,8 +100,6 @@ lock_message(const pg_uuid_t *message_id)
 	Relation	messages = vr_open_table_to_lock("messages");
 	TupleTableSlot *slot = table_slot_create(messages, NULL);
 	Message		message;
-	Datum		value;
-	bool		isnull;
 
 	if (vr_spi_read(&select, key) == 0)
 		unknown_message(message_id);
@@ -89,16 +107,13 @@ lock_message(const pg_uuid_t *message_id)
 	if (vr_lock_row(messages, slot, true) != VR_ROW_LOCKED)
 		unknown_message(message_id);	/* LCOV_EXCL_LINE: removed at this moment */
 
-	message.state = DatumGetTextPCopy(slot_getattr(slot, Anum_message_state, &isnull));
-	message.attempts = DatumGetInt32(slot_getattr(slot, Anum_message_attempts, &isnull));
-	value = slot_getattr(slot, Anum_message_failed_attempt, &isnull);
-	message.failed_attempt = isnull ? 0 : DatumGetInt32(value);
-	value = slot_getattr(slot, Anum_message_superseded_attempt, &isnull);
-	message.superseded_attempt = isnull ? 0 : DatumGetInt32(value);
-	value = slot_getattr(slot, Anum_message_external_id, &isnull);
-	message.external_id = isnull ? NULL : DatumGetTextPCopy(value);
-	(void) slot_getattr(slot, Anum_message_delivered_at, &isnull);
-	message.delivered = !isnull;
+	message.state = text_or_null(slot, Anum_message_state);
+	message.attempts = number_or_zero(slot, Anum_message_attempts);
+	message.failed_attempt = number_or_zero(slot, Anum_message_failed_attempt);
+	message.superseded_attempt = number_or_zero(slot, Anum_message_superseded_attempt);
+	message.superseded_external_id = text_or_null(slot, Anum_message_superseded_external_id);
+	message.external_id = text_or_null(slot, Anum_message_external_id);
+	message.delivered = !slot_attisnull(slot, Anum_message_delivered_at);
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(messages, NoLock);
 	return message;
@@ -140,10 +155,17 @@ revive_cancellation(const pg_uuid_t *message_id, bool again, TimestampTz now)
 		1, {UUIDOID},
 		.joins = true
 	};
-	static const VrStatement update = {
+	static const VrStatement revive = {
 		"UPDATE vendor_routing.messages"
-		" SET state = 'QUEUED', due_at = $2, sent_at = NULL,"
-		"     superseded_attempt = CASE state WHEN 'SENT' THEN attempts ELSE superseded_attempt END"
+		" SET state = 'QUEUED', due_at = $2"
+		" WHERE message_id = $1",
+		2, {UUIDOID, TIMESTAMPTZOID}
+	};
+	static const VrStatement supersede = {
+		"UPDATE vendor_routing.messages"
+		" SET state = 'QUEUED', due_at = $2, sent_at = NULL, delivered_at = NULL, read_at = NULL,"
+		"     external_id = NULL, superseded_attempt = attempts,"
+		"     superseded_external_id = external_id"
 		" WHERE message_id = $1",
 		2, {UUIDOID, TIMESTAMPTZOID}
 	};
@@ -159,10 +181,11 @@ revive_cancellation(const pg_uuid_t *message_id, bool again, TimestampTz now)
 		return;
 	cancellation = *DatumGetUUIDP(vr_spi_value(0, 1).value);
 	last = lock_message(&cancellation);
-	if (vr_text_is(last.state, "DROPPED") ||
-		(again && vr_text_is(last.state, "SENT") && last.attempts < vr_message_attempts))
+	if (vr_text_is(last.state, "DROPPED"))
+		vr_spi_write_exactly(&revive, params, 1);
+	else if (again && vr_text_is(last.state, "SENT") && last.attempts < vr_message_attempts)
 	{
-		vr_spi_write_exactly(&update, params, 1);
+		vr_spi_write_exactly(&supersede, params, 1);
 		vr_cancellation_mark(&cancellation);
 	}
 }
@@ -309,6 +332,15 @@ vr_message_failed(PG_FUNCTION_ARGS)
 }
 
 /*
+ * Is a receipt, which may have no id, about the attempt that the channel calls so?
+ */
+static bool
+is_about(const text *external_id, const text *attempt_id)
+{
+	return external_id != NULL && vr_text_eq(external_id, attempt_id);
+}
+
+/*
  * Does a receipt that says FAILED say something new?  One that comes before the sender has
  * reported is about its attempt; one with the external id of an attempt that was reported
  * before is not.
@@ -316,12 +348,11 @@ vr_message_failed(PG_FUNCTION_ARGS)
 static bool
 fails_now(const Message *message, const text *external_id)
 {
-	bool		known = (external_id != NULL && message->external_id != NULL);
-	bool		same = (known && vr_text_eq(external_id, message->external_id));
-
 	if (vr_text_is(message->state, "LEASED"))
-		return !same;
-	return vr_text_is(message->state, "SENT") && !message->delivered && (same || !known);
+		return !is_about(external_id, message->external_id);
+	return vr_text_is(message->state, "SENT") && !message->delivered &&
+		(external_id == NULL || message->external_id == NULL ||
+		 is_about(external_id, message->external_id));
 }
 
 /*
@@ -330,15 +361,9 @@ fails_now(const Message *message, const text *external_id)
 static bool
 is_superseded(const Message *message, const text *external_id)
 {
-	bool		known = (external_id != NULL && message->external_id != NULL);
-	bool		same = (known && vr_text_eq(external_id, message->external_id));
-
-	if (message->superseded_attempt == 0)
-		return false;
-	if (message->attempts == message->superseded_attempt)
-		return true;
-	/* Until the new one is reported, the id is that of the old one. */
-	return vr_text_is(message->state, "SENT") ? known && !same : same;
+	return message->superseded_attempt != 0 &&
+		(message->attempts == message->superseded_attempt ||
+		 is_about(external_id, message->superseded_external_id));
 }
 
 /*

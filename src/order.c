@@ -313,18 +313,6 @@ set_column(Update *update, const Place *place, const VrField *field, const char 
 }
 
 /*
- * Lets nothing be put off to the end of the transaction (deferred constraints, and
- * triggers).  Up to 17 it would run as whoever commits, so a superuser, who may not even
- * know the table, would run code of its owner's.  To be called before the rights change:
- * what was put off before is not the owner's to run.
- */
-static void
-defer_nothing(void)
-{
-	vr_spi_utility_as_caller("SET CONSTRAINTS ALL IMMEDIATE");
-}
-
-/*
  * Is a superuser calling, or is the session that of one, who will commit?
  */
 static bool
@@ -399,9 +387,14 @@ write_row(const Place *place, const char *search_path, const VrRouting *routing,
 	VrSpi		spi;
 	uint64		written = 0;
 
+	/*
+	 * Up to 17 what is put off would run as whoever commits, so a superuser, who may not even
+	 * know the table, would run code of its owner's.  Before the rights change: what was put
+	 * off before is not the owner's to run.
+	 */
 	if (!trusted)
 	{
-		defer_nothing();
+		vr_defer_nothing();
 		types = temporary_types();
 	}
 	vr_spi_begin_as(&spi, owner, trusted ? 0 : SECURITY_RESTRICTED_OPERATION, search_path);

@@ -116,7 +116,8 @@ vr_outbox_is_free(const pg_uuid_t *routing_id)
 
 /*
  * Locks some routings of the outbox that are not as they were, that no other sender has,
- * and that have not been passed by.
+ * and that have not been passed by.  One that a call is made in the middle of is: what there
+ * is to tell is not yet all written.
  */
 void
 vr_outbox_lock_changed(VrOutboxBatch *changed)
@@ -134,14 +135,24 @@ vr_outbox_lock_changed(VrOutboxBatch *changed)
 		.joins = true
 	};
 	NullableDatum params[] = {vr_param_uuids(changed->passed, changed->npassed)};
+	int			n;
 
 	StaticAssertStmt(VR_OUTBOX_BATCH == 100, "the LIMIT above");
-	changed->n = vr_spi_write(&select, params);
-	for (int i = 0; i < changed->n; i++)
+	n = vr_spi_write(&select, params);
+	changed->n = 0;
+	for (int i = 0; i < n; i++)
 	{
-		changed->routing_ids[i] = *DatumGetUUIDP(vr_spi_value(i, 1).value);
-		changed->versions[i] = DatumGetInt32(vr_spi_value(i, 2).value);
-		changed->open[i] = DatumGetBool(vr_spi_value(i, 3).value);
+		pg_uuid_t	routing_id = *DatumGetUUIDP(vr_spi_value(i, 1).value);
+
+		if (!vr_begin_writing(&routing_id))
+		{
+			changed->passed[changed->npassed++] = routing_id;
+			continue;
+		}
+		vr_end_writing(&routing_id);
+		changed->routing_ids[changed->n] = routing_id;
+		changed->versions[changed->n] = DatumGetInt32(vr_spi_value(i, 2).value);
+		changed->open[changed->n++] = DatumGetBool(vr_spi_value(i, 3).value);
 	}
 }
 

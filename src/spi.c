@@ -363,16 +363,17 @@ vr_spi_utility(const char *sql)
 }
 
 /*
- * The same with the rights and the settings of our caller, outside of vr_spi_begin.
+ * Lets nothing be put off to the end of the transaction (deferred constraints, and
+ * triggers), with the rights and the settings of our caller, outside of vr_spi_begin.
  */
 void
-vr_spi_utility_as_caller(const char *sql)
+vr_defer_nothing(void)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");	/* LCOV_EXCL_LINE: does not happen */
-	vr_spi_utility(sql);
+	vr_spi_utility("SET CONSTRAINTS ALL IMMEDIATE");
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");	/* LCOV_EXCL_LINE: does not happen */
 	MemoryContextSwitchTo(caller);

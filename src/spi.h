@@ -95,7 +95,7 @@ pg_noreturn extern void vr_spi_not_written(void);
 extern uint64 vr_spi_write_unplanned(const char *sql, int nparams,
 									  const Oid *types, const NullableDatum *params);
 extern void vr_spi_utility(const char *sql);
-extern void vr_spi_utility_as_caller(const char *sql);
+extern void vr_defer_nothing(void);
 extern uint64 vr_spi_read(const VrStatement *statement,
 						  const NullableDatum *params);
 extern uint64 vr_spi_read_snapshot(const VrStatement *statement,

@@ -128,8 +128,11 @@ do_routings(const pg_uuid_t *routing_ids, int n, VrRows *events, VrDue *due, Tic
 static bool
 is_about_work(const ErrorData *error)
 {
-	if (StatementTimeout > 0 && get_timeout_finish_time(STATEMENT_TIMEOUT) != 0 &&
-		GetCurrentTimestamp() >= get_timeout_finish_time(STATEMENT_TIMEOUT))
+	TimestampTz timeout = get_timeout_finish_time(STATEMENT_TIMEOUT);
+
+	/* It stays that of an earlier statement where this one has none. */
+	if (StatementTimeout > 0 && timeout > GetCurrentStatementStartTimestamp() &&
+		timeout <= GetCurrentTimestamp())
 		return false;
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		return error->funcname == NULL || strcmp(error->funcname, "ProcessInterrupts") != 0;
@@ -196,6 +199,7 @@ work_on_routings(void *arg)
 	vr_spi_begin(&spi);
 	routings = do_routings(work->routing_ids, work->n, &events, &work->due, work->tick);
 	vr_routings_end(routings, &events, &spi);
+	vr_defer_nothing();
 }
 
 /*
@@ -227,17 +231,16 @@ do_one(const pg_uuid_t *routing_id, Tick *tick)
 
 	while ((error = try_routings(&work)) != NULL)
 	{
-		char	   *id = DatumGetCString(DirectFunctionCall1(uuid_out,
-															 UUIDPGetDatum(routing_id)));
-		bool		again = vr_due_pass_over(&work.due, error);
+		bool		again = vr_due_pass_over(&work.due, routing_id, error);
 
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 again ? errmsg("routing \"%s\" cannot be won by vendor \"%s\": %s", id,
-								text_to_cstring(llast(work.due.passed_over)),
-								error->message) :
-				 errmsg("routing \"%s\" is due, and failed: %s", id, error->message),
-				 error->detail ? errdetail_internal("%s", error->detail) : 0));
+		if (!again)
+			ereport(WARNING,
+					(errcode(error->sqlerrcode),
+					 errmsg("routing \"%s\" is due, and failed: %s",
+							DatumGetCString(DirectFunctionCall1(uuid_out,
+																UUIDPGetDatum(routing_id))),
+							error->message),
+					 error->detail ? errdetail_internal("%s", error->detail) : 0));
 		FreeErrorData(error);
 		if (!again)
 		{

@@ -19,7 +19,6 @@
 #include "utils/builtins.h"
 
 #include "args.h"
-#include "attachment.h"
 #include "attempt.h"
 #include "clock.h"
 #include "due.h"
@@ -49,6 +48,9 @@ do_due(void *arg)
 	vr_routing_read_locked(timeout->routing_id, &timeout->routing);
 	(void) vr_do_due(&timeout->routing, &timeout->due, vr_now());
 	vr_routing_end(&timeout->routing, &spi);
+	/* Who is refused later could not be passed over. */
+	if (timeout->due.work->awarded > 0)
+		vr_defer_nothing();
 }
 
 /*
@@ -76,21 +78,14 @@ vr_timeout(PG_FUNCTION_ARGS)
 			.work = &work
 		}
 	};
-	VrAttachment attachment;
 	ErrorData  *error;
 
 	vr_require_writable("vr_timeout()");
 
-	/* Only the application's table can refuse a winner. */
-	if (!vr_attachment_find(VR_ATTACHED_ORDERS, &attachment))
-		do_due(&timeout);
-	else
+	while ((error = vr_attempt(do_due, &timeout)) != NULL)
 	{
-		while ((error = vr_attempt(do_due, &timeout)) != NULL)
-		{
-			if (!vr_due_pass_over(&timeout.due, error))
-				ReThrowError(error);
-		}
+		if (!vr_due_pass_over(&timeout.due, timeout.routing_id, error))
+			ReThrowError(error);
 	}
 
 	PG_RETURN_DATUM(vr_result_row(fcinfo, &result, (NullableDatum[]) {

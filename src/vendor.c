@@ -75,8 +75,8 @@ newest_vendor(Relation vendors, const text *vendor_id, bool wait, bool *changing
  * set) that the vendor does not pass; who is not in the registry is not active.
  *
  * Who does not pass is not locked: a vendor that is told no does not stand in
- * the way of others.  Without gates, whoever it is is locked.  Who is asked for gates is
- * to win: the row of the application's comes first (vendor_mapping.c).
+ * the way of others.  Without gates, whoever it is is locked.  Who is asked for gates, and
+ * passes them, is to win: the row of the application's comes first (vendor_mapping.c).
  *
  * The lock of the row is taken directly, because a locking query would fail
  * with 40001 at REPEATABLE READ where another order of the vendor, or an update
@@ -86,29 +86,28 @@ VrGate
 vr_vendor_lock(const text *vendor_id, int gates, const VrQuestion *question,
 			   VrVendorLock *lock)
 {
-	Relation	vendors;
+	Relation	vendors = vr_open_table_to_lock("vendors");
 	bool		changing = false;
-	TupleTableSlot *slot;
+	TupleTableSlot *slot = newest_vendor(vendors, vendor_id, lock->wait, &changing);
 	VrGate		gate = VR_GATE_ACTIVE;
 
 	ItemPointerSetInvalid(&lock->tid);
-	lock->busy = (gates != 0 && !vr_vendor_keep_attached(vendor_id, lock->wait));
-	if (lock->busy)
-		return gate;
-
-	vendors = vr_open_table_to_lock("vendors");
-	slot = newest_vendor(vendors, vendor_id, lock->wait, &changing);
 	lock->busy = (changing && !lock->wait);
-	if (slot != NULL)
+	while (slot != NULL)
 	{
+		bool		gone = false;
+
 		gate = vr_vendor_gate(slot, gates, question);
 		if (gate == VR_GATE_NONE && !lock->busy)
 		{
-			VrRowLock	result = vr_lock_row_as(vendors, slot,
-												lock->exclusive ? LockTupleExclusive :
-												LockTupleNoKeyExclusive, lock->wait);
+			VrRowLock	result = VR_ROW_BUSY;
 
+			if (gates == 0 || vr_vendor_keep_attached(vendor_id, lock->wait))
+				result = vr_lock_row_as(vendors, slot,
+										lock->exclusive ? LockTupleExclusive :
+										LockTupleNoKeyExclusive, lock->wait);
 			lock->busy = (result == VR_ROW_BUSY);
+			gone = (result == VR_ROW_GONE);
 			if (result == VR_ROW_LOCKED)
 			{
 				/* Also of the same version: who blocks a vendor locks its row only. */
@@ -119,6 +118,9 @@ vr_vendor_lock(const text *vendor_id, int gates, const VrQuestion *question,
 				gate = VR_GATE_ACTIVE;
 		}
 		ExecDropSingleTupleTableSlot(slot);
+
+		/* Who has gone while we waited may have been put back. */
+		slot = gone ? newest_vendor(vendors, vendor_id, lock->wait, &changing) : NULL;
 	}
 	table_close(vendors, NoLock);
 	return gate;

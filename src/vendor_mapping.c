@@ -65,12 +65,6 @@ vr_vendor_mapped_columns(const VrField *fields)
 	return names;
 }
 
-const VrField *
-vr_vendor_id_field(const Jsonb *mapping, Relation table)
-{
-	return &vr_vendor_mapping_read(mapping, table)[VR_FIELD_VENDOR_ID];
-}
-
 /*
  * The id in a row, which must have one.
  */
@@ -118,24 +112,27 @@ vr_vendor_push_row(JsonbParseState **state, const VrField *fields, HeapTuple row
 }
 
 /*
- * Does a foreign key of one table refer to the other?  The first is locked.
+ * Does a foreign key of one of the tables, which are locked, refer to another?
  */
 static bool
-refers_to(Oid referencing, Oid referenced)
+refer_to(const List *tables, Oid referenced)
 {
-	Relation	table = try_table_open(referencing, NoLock);
-	bool		refers = false;
+	bool		refer = false;
 	ListCell   *cell;
 
-	if (table == NULL)
-		return false;			/* LCOV_EXCL_LINE: dropped meanwhile */
-	foreach(cell, RelationGetFKeyList(table))
+	foreach(cell, tables)
 	{
-		if (((ForeignKeyCacheInfo *) lfirst(cell))->confrelid == referenced)
-			refers = true;
+		Relation	table = table_open(lfirst_oid(cell), NoLock);
+		ListCell   *key;
+
+		foreach(key, RelationGetFKeyList(table))
+		{
+			if (((ForeignKeyCacheInfo *) lfirst(key))->confrelid == referenced)
+				refer = true;
+		}
+		table_close(table, NoLock);
 	}
-	table_close(table, NoLock);
-	return refers;
+	return refer;
 }
 
 /*
@@ -159,12 +156,11 @@ vr_vendor_keep_attached(const text *vendor_id, bool wait)
 		return true;
 	if (!vr_attached_lock(orders.relation, RowExclusiveLock, wait, &tables))
 		return false;
-	if (!refers_to(orders.relation, vendors.relation))
+	if (!refer_to(tables, vendors.relation))
 		return true;
 	if (!vr_attached_lock(vendors.relation, RowShareLock, wait, &tables))
 		return false;
-	if (!vr_attached_find(&vendors, RowShareLock, vr_vendor_id_field,
-						  text_to_cstring(vendor_id), &row))
+	if (!vr_attached_find(&vendors, tables, text_to_cstring(vendor_id), &row))
 		return true;
 
 	slot = table_slot_create(row.table, NULL);

@@ -23,7 +23,6 @@ enum
 
 extern VrField *vr_vendor_mapping_read(const Jsonb *mapping, Relation relation);
 extern List *vr_vendor_mapped_columns(const VrField *fields);
-extern const VrField *vr_vendor_id_field(const Jsonb *mapping, Relation table);
 extern char *vr_vendor_id_of(const VrField *fields, HeapTuple row, TupleDesc tupdesc);
 extern void vr_vendor_push_row(JsonbParseState **state, const VrField *fields,
 							   HeapTuple row, TupleDesc tupdesc);

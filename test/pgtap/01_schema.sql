@@ -11,7 +11,7 @@
 -- table without a comment is found without this file being told of it.
 
 BEGIN;
-SELECT plan(452);
+SELECT plan(454);
 
 -- The members of the extension, and of which kind.
 CREATE TEMP VIEW member AS
@@ -223,6 +223,7 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('messages', 'error', 'text', true, NULL),
 	('messages', 'failed_attempt', 'integer', true, NULL),
 	('messages', 'superseded_attempt', 'integer', true, NULL),
+	('messages', 'superseded_external_id', 'text', true, NULL),
 	('inbound_messages', 'source', 'text', false, NULL),
 	('inbound_messages', 'message_id', 'text', false, NULL),
 	('inbound_messages', 'sender', 'text', false, NULL),

@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(374);
+SELECT plan(380);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -1012,8 +1012,33 @@ SELECT is(pg_temp.would(format('SELECT set_config(''refuse.code'', %L, true), pg
 FROM unnest('{55P03,40P01,53100,57014,58030,XX000}'::text[]) AS code;
 SELECT is(pg_temp.would('SELECT set_config(''refuse.code'', ''40P01'', true), pg_temp.accepted(''2 min'', ''v1'', ''v2''); SELECT vr_timeout(vr_routing_id(''refused''))', 'SELECT 1'),
 	'40P01', 'which vr_timeout says');
+-- Would catch: the same of what is put off to the end of the transaction, when nothing can be passed over.
+DROP TRIGGER refuse ON regress_app.onward;
+CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON regress_app.onward DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.winner = 'v1') EXECUTE FUNCTION pg_temp.refuse();
+SELECT is(pg_temp.would(format('SET CONSTRAINTS ALL DEFERRED; SELECT set_config(''refuse.code'', ''P0001'', true), pg_temp.accepted(''2 min'', ''v1'', ''v2''); SELECT %s; SET CONSTRAINTS ALL IMMEDIATE', call),
+	'SELECT concat_ws('' '', status, winner, (SELECT status FROM vendor_routing.routings WHERE order_id = ''refused'')) FROM regress_app.onward'),
+	'VENDOR_ACCEPTED v2 LOCKED', 'refused later: ' || call)
+FROM unnest('{vr_tick(),"vr_timeout(vr_routing_id(''refused''))"}'::text[]) AS call;
 SET LOCAL client_min_messages = warning;
 SELECT vr_detach_orders();
+
+-- Both tables -------------------------------------------------------------------------------------------------
+
+-- Would catch: orders that nobody can win, since the mapping of the vendors is not valid any more, or
+-- what is left of an attachment has the OID of something else.
+CREATE TABLE regress_app.suppliers (id text PRIMARY KEY, name text);
+CREATE TABLE regress_app.purchases (id text PRIMARY KEY, shop text DEFAULT 'r', status text, winner text REFERENCES regress_app.suppliers);
+INSERT INTO regress_app.suppliers VALUES ('s1', 'S1');
+SELECT vr_attach_vendors('regress_app.suppliers', '{"vendor_id": "id", "name": "name"}') \g /dev/null
+SELECT is(pg_temp.tries(pg_temp.attach('{}', 'regress_app.purchases')), '', 'to which that of the orders refers');
+UPDATE vendor_routing.vendors SET is_verified = true WHERE vendor_id = 's1';
+INSERT INTO regress_app.purchases (id, status) VALUES ('both', 'CREDIT_RESERVED');
+SELECT vr_broadcast('both', NULL, vendors => '{s1}') \g /dev/null
+SELECT is(pg_temp.would(change, $$SELECT reason FROM vr_accept(vr_routing_id('both'), 's1')$$), 'LOCKED', 'won after ' || change)
+FROM unnest(ARRAY['ALTER TABLE regress_app.suppliers DROP COLUMN name',
+	$$UPDATE vendor_routing.attachments SET relation = 'regress_app.suppliers_pkey'::regclass WHERE kind = 'ORDERS'$$,
+	$$UPDATE vendor_routing.attachments SET relation = 'regress_app.suppliers_pkey'::regclass WHERE kind = 'VENDORS'$$]) AS change;
+SELECT vr_detach_orders(), vr_detach_vendors();
 
 -- Would catch: a partition that loses its rows in a crash.
 CREATE TABLE regress_app.parts (id int PRIMARY KEY, shop text, status text, winner text) PARTITION BY RANGE (id);

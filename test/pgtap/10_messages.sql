@@ -12,7 +12,7 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
 SET LOCAL vendor_routing.max_releases = 100;
-SELECT plan(617);
+SELECT plan(624);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE.
@@ -383,12 +383,15 @@ FROM unnest('{"SELECT vr_message_sent(pg_temp.id(''c-5'', ''v1''))","SELECT vr_c
 
 -- Would catch: a cancellation that has to go out once more, since the offer went out after it, and
 -- that counts as sent by what is said of the first time.
-CREATE FUNCTION pg_temp.overtaken(reports text[]) RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.of_c(report text) RETURNS text LANGUAGE sql AS $$
+	SELECT replace(report, '$C', 'pg_temp.id(''c-6'', ''v1'', ''CANCELLATION'')')
+$$;
+CREATE FUNCTION pg_temp.overtaken(reports text[], before text DEFAULT 'SELECT 1') RETURNS text LANGUAGE sql AS $$
 	SELECT pg_temp.would(ARRAY['SELECT FROM vr_broadcast(''c-6'', ''shop'', vendors => ''{v1,v2}'')', 'SELECT pg_temp.claim()', 'SELECT pg_temp.wait()',
 		'SELECT vr_accept(vr_routing_id(''c-6''), ''v2'')', 'SELECT pg_temp.claim()',
-		'SELECT vr_message_sent(pg_temp.id(''c-6'', ''v1'', ''CANCELLATION''), ''c-a'', 1)', 'SELECT vr_message_sent(pg_temp.id(''c-6'', ''v1''), ''o-a'', 1)'] ||
-		ARRAY(SELECT replace(r, '$C', 'pg_temp.id(''c-6'', ''v1'', ''CANCELLATION'')') FROM unnest(reports) WITH ORDINALITY AS t (r, n) ORDER BY n),
-		'SELECT concat_ws('' '', state, attempts, delivered_at IS NOT NULL, (SELECT sent_at IS NOT NULL FROM vendor_routing.cancellations AS c WHERE c.routing_id = m.routing_id AND c.vendor_id = ''v1''))
+		'SELECT vr_message_sent(pg_temp.id(''c-6'', ''v1'', ''CANCELLATION''), ''c-a'', 1)', pg_temp.of_c(before), 'SELECT vr_message_sent(pg_temp.id(''c-6'', ''v1''), ''o-a'', 1)'] ||
+		ARRAY(SELECT pg_temp.of_c(r) FROM unnest(reports) WITH ORDINALITY AS t (r, n) ORDER BY n),
+		'SELECT concat_ws('' '', state, attempts, CASE WHEN read_at IS NOT NULL THEN ''read'' WHEN delivered_at IS NOT NULL THEN ''t'' ELSE ''f'' END, (SELECT sent_at IS NOT NULL FROM vendor_routing.cancellations AS c WHERE c.routing_id = m.routing_id AND c.vendor_id = ''v1''))
 		 FROM vendor_routing.messages AS m WHERE message_id = pg_temp.id(''c-6'', ''v1'', ''CANCELLATION'')')
 $$;
 SELECT is(pg_temp.overtaken(reports::text[]), expected, 'it was overtaken: ' || reports)
@@ -402,8 +405,23 @@ FROM (VALUES
 	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)"}', 'SENT 2 f t'), ('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C)"}', 'SENT 2 f t'),
 	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-a'')"}', 'SENT 2 f t'),
 	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-b'')"}', 'SENT 2 t t'),
-	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''FAILED'', now(), ''c-b'')"}', 'QUEUED 2 f f')
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''FAILED'', now(), ''c-b'')"}', 'QUEUED 2 f f'),
+	('{"SELECT pg_temp.claim()","SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-b'')","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-b'')"}', 'SENT 2 read t'),
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, NULL, 2)","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-b'')"}', 'SENT 2 read t'),
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, NULL, 2)","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-a'')"}', 'SENT 2 f t')
 ) AS t (reports, expected);
+SELECT is(pg_temp.overtaken(reports::text[], 'SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-a'')'), expected, 'it was overtaken, and had been read: ' || reports)
+FROM (VALUES
+	('{}', 'QUEUED 1 f f'),
+	('{"SELECT pg_temp.claim()","SELECT vr_confirm_delivery($C, ''FAILED'', now(), ''c-b'')"}', 'QUEUED 2 f f'),
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-b'')"}', 'SENT 2 t t')
+) AS t (reports, expected);
+
+-- Would catch: the end of a round that is not told, since the vendor has heard nothing of the next.
+SELECT is(pg_temp.would(ARRAY['SELECT FROM vr_broadcast(''c-7'', ''shop'', vendors => ''{v1,v2}'')', 'SELECT pg_temp.claim()', 'SELECT pg_temp.send()',
+	'SELECT vr_accept(vr_routing_id(''c-7''), ''v2'')', 'SELECT pg_temp.claim()', 'SELECT vr_message_failed(pg_temp.id(''c-7'', ''v1'', ''CANCELLATION''), ''500'')',
+	'SELECT vr_release(vr_routing_id(''c-7''), ''v2'')', 'UPDATE vendor_routing.vendors SET phone = NULL WHERE vendor_id = ''v1''',
+	'SELECT vr_cancel(vr_routing_id(''c-7''))', 'SELECT pg_temp.claim(''APP'')'], 'SELECT pg_temp.claim(''WHATSAPP'')'), 'CANCELLATION c-7 v1', 'on another channel, by which it has heard');
 
 -- Rounds ---------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
-SELECT plan(78);
+SELECT plan(80);
 
 CREATE ROLE regress_vr_app;
 CREATE ROLE "regress_vr_a""b; DROP";
@@ -212,6 +212,18 @@ SELECT vr_revoke_vendor('regress_vr_stranger');
 INSERT INTO vendor_routing.vendor_roles VALUES ('regress_vr_stranger', 'v1');
 SELECT lives_ok($$SELECT vr_grant_app('regress_vr_stranger')$$, 'nor in its way');
 SELECT vr_revoke_app('regress_vr_stranger');
+
+-- Would catch: a vendor's role that acts for all of them, since it may not accept any more.
+SELECT vr_grant_vendor('regress_vr_stranger', 'v1');
+REVOKE EXECUTE ON FUNCTION vr_accept FROM regress_vr_stranger;
+SELECT vr_grant_auditor('regress_vr_stranger'), vr_grant_vendor('regress_vr_stranger', 'v2');
+SELECT is(pg_temp.tries('regress_vr_stranger', 'SELECT vr_vendor_ids()'), '{v1,v2}', 'whom a role acts for stays so, whatever else it may or may not');
+SELECT vr_revoke_vendor('regress_vr_stranger'), vr_revoke_auditor('regress_vr_stranger');
+
+-- Would catch: offers that come twice to who has them by two ways.
+CREATE ROLE regress_vr_twice IN ROLE regress_vr_portal;
+SELECT vr_grant_vendor('regress_vr_twice', 'v2'), vr_grant_vendor('regress_vr_twice');
+SELECT is(pg_temp.tries('regress_vr_twice', 'SELECT vr_vendor_ids()'), '{v2}', 'a vendor is one, by whatever ways');
 
 -- Would catch: an application that is bound to a vendor, since it is a member of its role.
 CREATE ROLE regress_vr_child IN ROLE regress_vr_portal;

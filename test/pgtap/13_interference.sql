@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(90);
+SELECT plan(94);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -214,6 +214,20 @@ SELECT is(pg_temp.goes_on('middle 9', NULL, 'vr_cancel($1)', '', 'count(*) FROM 
 DROP TRIGGER middle ON vendor_routing.routings;
 SELECT count(vr_message_sent(message_id)) FROM vendor_routing.messages WHERE routing_id = vr_routing_id('middle 9') AND state = 'LEASED' \g /dev/null
 SELECT is((SELECT count(*) FROM vr_claim_messages() WHERE order_id = 'middle 9' AND kind = 'CANCELLATION'), 3::bigint, 'leaves the cancellations to the next');
+CREATE TRIGGER middle AFTER UPDATE ON vendor_routing.routings FOR EACH ROW EXECUTE FUNCTION pg_temp.go_on();
+SELECT is(pg_temp.goes_on('middle 10 waves', 'NULL', 'vr_timeout($1, ''0'')', '', 'count(*) FROM vr_claim_messages()'), 'PENDING told 0', 'a sender in the middle of a wave');
+DROP TRIGGER middle ON vendor_routing.routings;
+SELECT results_eq($$SELECT order_id, string_agg(vendor_id, ' ' ORDER BY vendor_id) FROM vr_claim_messages() WHERE order_id = 'middle 10 waves' AND kind = 'OFFER' GROUP BY 1$$,
+	$$VALUES ('middle 10 waves', 'b c')$$, 'who leaves the offers to the next');
+
+-- Would catch: vr_timeout that does not pass over whom a trigger refuses, or does and says nothing.
+CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;
+SELECT vr_broadcast('refuse', 'r'), vr_respond(vr_routing_id('refuse'), 'a', 'ACCEPT'), vr_respond(vr_routing_id('refuse'), 'b', 'ACCEPT') \g /dev/null
+CREATE TRIGGER refuse BEFORE INSERT ON vendor_routing.events FOR EACH ROW WHEN (NEW.event_type = 'VENDOR_ACCEPTED' AND NEW.vendor_id = 'a') EXECUTE FUNCTION pg_temp.refuse();
+SET LOCAL client_min_messages = error;
+SELECT is((SELECT locked_vendor_id FROM vr_timeout(vr_routing_id('refuse'), '0')), 'b', 'whom a trigger refuses is passed over');
+SET LOCAL client_min_messages = warning;
+DROP TRIGGER refuse ON vendor_routing.events;
 
 -- Would catch: a tick that goes on after statement_timeout, or a cancel, since a trigger has caught
 -- that and raised an error of its own.
@@ -230,6 +244,14 @@ SET LOCAL statement_timeout = '50ms';
 SELECT throws_ok('SELECT * FROM vr_tick()', 'P0001', 'it took too long', 'a tick ends with the time of its statement');
 SET LOCAL statement_timeout = 0;
 DROP TRIGGER slow ON vendor_routing.events;
+-- Would catch: one that ends with the time of a statement before.
+CREATE FUNCTION pg_temp.tick() RETURNS text LANGUAGE sql SET statement_timeout = '1 min' AS 'SELECT concat_ws('' '', failed, processed) FROM vr_tick()';
+CREATE TRIGGER refuse BEFORE INSERT ON vendor_routing.events FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse();
+SET LOCAL client_min_messages = error;
+SELECT pg_sleep(0.1) \g /dev/null
+SELECT is(pg_temp.tick(), '2 0', 'a tick does not end with the time of another statement');
+SET LOCAL client_min_messages = warning;
+DROP TRIGGER refuse ON vendor_routing.events;
 SELECT vr_cancel(vr_routing_id('slow ' || n)) FROM generate_series(1, 2) AS n \g /dev/null
 
 -- Tables that look different ----------------------------------------------------------------
