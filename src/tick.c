@@ -199,7 +199,6 @@ work_on_routings(void *arg)
 	vr_spi_begin(&spi);
 	routings = do_routings(work->routing_ids, work->n, &events, &work->due, work->tick);
 	vr_routings_end(routings, &events, &spi);
-	vr_defer_nothing();
 }
 
 /*
@@ -479,6 +478,8 @@ vr_tick(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max must be between 1 and %d", MAX_TICK)));
 
+	/* What is refused at the end of the transaction would be refused for all orders. */
+	vr_defer_nothing();
 	do_due(&tick, max);
 
 	vr_spi_begin(&spi);

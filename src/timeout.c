@@ -48,9 +48,6 @@ do_due(void *arg)
 	vr_routing_read_locked(timeout->routing_id, &timeout->routing);
 	(void) vr_do_due(&timeout->routing, &timeout->due, vr_now());
 	vr_routing_end(&timeout->routing, &spi);
-	/* Who is refused later could not be passed over. */
-	if (timeout->due.work->awarded > 0)
-		vr_defer_nothing();
 }
 
 /*
