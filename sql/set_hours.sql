@@ -32,6 +32,7 @@ SELECT vr_set_hours('h1', 'UTC', '[{"days": [1], "from": "25:00", "to": "18:00"}
 SELECT vr_set_hours('h1', 'UTC', '[{"days": [1], "from": "now", "to": "18:00"}]');
 SELECT vr_set_hours('h1', 'UTC', '[{"days": [1], "from": "09:00+02", "to": "18:00"}]');
 SELECT vr_set_hours('h1', 'UTC', '[{"days": [1], "from": 9, "to": "18:00"}]');
+SELECT vr_set_hours('h1', 'UTC', '[{"days": [1], "from": "09:00", "to": "18:00", "until": "2027"}]');
 SELECT vr_set_hours('h1', 'UTC', NULL);
 SELECT vr_set_hours('h1', NULL, '[]');
 SELECT vr_set_hours('nobody', 'UTC', '[]');

@@ -19,6 +19,7 @@
 
 #include "access/detoast.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -116,6 +117,26 @@ vr_arg_optional_text(FunctionCallInfo fcinfo, int argno, const char *name)
 		return NULL;
 	check_length(PG_GETARG_DATUM(argno), name, VR_MAX_TEXT_LENGTH);
 	return PG_GETARG_TEXT_PP(argno);
+}
+
+/*
+ * As much of a text as fits into limit bytes, or NULL: for what others say, and must not be
+ * lost for its length.
+ */
+const text *
+vr_arg_clipped_text(FunctionCallInfo fcinfo, int argno, int limit, bool *clipped)
+{
+	text	   *beginning;
+
+	*clipped = !PG_ARGISNULL(argno) &&
+		toast_raw_datum_size(PG_GETARG_DATUM(argno)) - VARHDRSZ > limit;
+	if (!*clipped)
+		return PG_ARGISNULL(argno) ? NULL : PG_GETARG_TEXT_PP(argno);
+	/* With the whole of the character that crosses the limit. */
+	beginning = PG_GETARG_TEXT_P_SLICE(argno, 0, limit + MAX_MULTIBYTE_CHAR_LEN);
+	return cstring_to_text_with_len(VARDATA_ANY(beginning),
+									pg_mbcliplen(VARDATA_ANY(beginning),
+												 VARSIZE_ANY_EXHDR(beginning), limit));
 }
 
 /*

@@ -32,6 +32,8 @@ extern void vr_check_object(const Jsonb *value, const char *name);
 extern const pg_uuid_t *vr_arg_uuid(FunctionCallInfo fcinfo, int argno, const char *name);
 extern const text *vr_arg_id(FunctionCallInfo fcinfo, int argno, const char *name);
 extern const text *vr_arg_optional_id(FunctionCallInfo fcinfo, int argno, const char *name);
+extern const text *vr_arg_clipped_text(FunctionCallInfo fcinfo, int argno, int limit,
+									   bool *clipped);
 extern const text *vr_arg_optional_text(FunctionCallInfo fcinfo, int argno, const char *name);
 extern const Jsonb *vr_arg_object(FunctionCallInfo fcinfo, int argno, const char *name);
 extern Oid	vr_arg_relation(FunctionCallInfo fcinfo, int argno, const char *name);

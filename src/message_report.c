@@ -308,7 +308,8 @@ vr_message_failed(PG_FUNCTION_ARGS)
 		1, {UUIDOID}
 	};
 	const pg_uuid_t *message_id = vr_arg_uuid(fcinfo, 0, "message_id");
-	const text *error = vr_arg_optional_text(fcinfo, 1, "error");
+	bool		clipped;
+	const text *error = vr_arg_clipped_text(fcinfo, 1, VR_MAX_TEXT_LENGTH, &clipped);
 	bool		may_have_arrived = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
 	int			attempt = arg_attempt(fcinfo, 3);
 	NullableDatum params[] = {vr_param_ptr(message_id)};

@@ -23,7 +23,6 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
@@ -66,7 +65,7 @@ typedef struct Inbound
 	const text *source;
 	const text *message_id;
 	const text *sender;
-	text	   *body;			/* NULL: none */
+	const text *body;			/* NULL: none */
 	bool		too_long;
 	const Jsonb *context;		/* NULL: none */
 
@@ -272,6 +271,64 @@ read_reply_to(Inbound *inbound, const char *external_id)
 	}
 }
 
+/* What may stand around a word; and how much of it on each side may be part of an id. */
+#define PUNCTUATION "#.,:;!\"'()[]*"
+#define MAX_PUNCTUATION 3
+
+/* A word of the text. */
+typedef struct WrittenWord
+{
+	text	   *written;
+	char	   *lower;			/* without punctuation around it */
+	char	   *lower_ascii;
+} WrittenWord;
+
+static bool
+is_punctuation(char c)
+{
+	return c != '\0' && strchr(PUNCTUATION, c) != NULL;
+}
+
+static bool
+note_part(Inbound *inbound, const char *word, int length)
+{
+	return note_routing(inbound,
+						vr_make_routing_id(cstring_to_text_with_len(word, length)));
+}
+
+/*
+ * Is a word the id of an order that was offered to the vendor?  As it is written, or else
+ * without some of the punctuation, which may belong to the id or to the text: then all that
+ * are count.
+ */
+static bool
+note_id(Inbound *inbound, const text *written)
+{
+	const char *word = VARDATA_ANY(written);
+	int			length = VARSIZE_ANY_EXHDR(written);
+	int			before = 0;
+	int			after = 0;
+	bool		is_id = false;
+
+	if (note_routing(inbound, vr_make_routing_id(written)))
+		return true;
+	while (before < length && is_punctuation(word[before]))
+		before++;
+	while (after < length - before && is_punctuation(word[length - 1 - after]))
+		after++;
+	if (before == length)
+		return false;
+	for (int i = 0; i <= Min(before, MAX_PUNCTUATION); i++)
+	{
+		for (int j = 0; j <= Min(after, MAX_PUNCTUATION); j++)
+		{
+			if (i + j > 0 && note_part(inbound, word + i, length - i - j))
+				is_id = true;
+		}
+	}
+	return note_part(inbound, word + before, length - before - after) || is_id;
+}
+
 /*
  * Reads the words of the text.  Each must be known, or be the id of an order that was
  * offered to the vendor.
@@ -280,42 +337,36 @@ static void
 read_body(Inbound *inbound)
 {
 	static const VrStatement select = {
-		"SELECT w.word, pg_catalog.btrim(w.word, '#.,:;!\"''()[]*'),"
-		" pg_catalog.lower(pg_catalog.btrim(w.word, '#.,:;!\"''()[]*')),"
-		" pg_catalog.lower(pg_catalog.btrim(w.word, '#.,:;!\"''()[]*') COLLATE \"C\")"
+		"SELECT w.word,"
+		" pg_catalog.lower(pg_catalog.btrim(w.word, $$" PUNCTUATION "$$)),"
+		" pg_catalog.lower(pg_catalog.btrim(w.word, $$" PUNCTUATION "$$) COLLATE \"C\")"
 		" FROM pg_catalog.regexp_split_to_table($1, E'\\\\s+') AS w (word)"
 		" WHERE w.word <> '' LIMIT 41",
 		1, {TEXTOID}
 	};
 	NullableDatum params[] = {vr_param_ptr(inbound->body)};
 	uint64		n = vr_spi_read(&select, params);
-	text	  **written = palloc(Max(n, 1) * sizeof(text *));
-	text	  **bare = palloc(Max(n, 1) * sizeof(text *));
-	char	  **lower = palloc(Max(n, 1) * sizeof(char *));
-	char	  **lower_ascii = palloc(Max(n, 1) * sizeof(char *));
+	WrittenWord *words = palloc(Max(n, 1) * sizeof(WrittenWord));
 
 	StaticAssertStmt(MAX_WORDS == 40, "the LIMIT above");
 	for (uint64 i = 0; i < n; i++)
 	{
-		written[i] = vr_spi_text(i, 1);
-		bare[i] = vr_spi_text(i, 2);
-		lower[i] = text_to_cstring(vr_spi_text(i, 3));
-		lower_ascii[i] = text_to_cstring(vr_spi_text(i, 4));
+		words[i].written = vr_spi_text(i, 1);
+		words[i].lower = text_to_cstring(vr_spi_text(i, 2));
+		words[i].lower_ascii = text_to_cstring(vr_spi_text(i, 3));
 	}
 	if (n > MAX_WORDS || inbound->too_long)
 		inbound->command = COMMAND_UNCLEAR;
 
 	for (uint64 i = 0; i < n && inbound->command != COMMAND_UNCLEAR; i++)
 	{
-		/* As it is written before as it is without punctuation: both may be ids. */
-		bool		is_id = note_routing(inbound, vr_make_routing_id(written[i])) ||
-			note_routing(inbound, vr_make_routing_id(bare[i]));
-		VrWord		word = (lower[i][0] == '\0') ? VR_WORD_NOTHING :
-			vr_word(inbound->language, lower[i]);
+		bool		is_id = note_id(inbound, words[i].written);
+		VrWord		word = (words[i].lower[0] == '\0') ? VR_WORD_NOTHING :
+			vr_word(inbound->language, words[i].lower);
 
 		/* To a Turkish database, the small letters of ACEITO are not aceito. */
 		if (word == VR_WORD_UNKNOWN)
-			word = vr_word(inbound->language, lower_ascii[i]);
+			word = vr_word(inbound->language, words[i].lower_ascii);
 
 		/* It must be one or the other. */
 		if (is_id == (word != VR_WORD_UNKNOWN))
@@ -492,17 +543,7 @@ inbound_from_args(FunctionCallInfo fcinfo)
 		.context = vr_arg_optional_object(fcinfo, 4, "context")
 	};
 
-	if (!PG_ARGISNULL(3))
-	{
-		inbound.body = PG_GETARG_TEXT_PP(3);
-		inbound.too_long = (VARSIZE_ANY_EXHDR(inbound.body) > MAX_BODY);
-		if (inbound.too_long)
-			inbound.body =
-				cstring_to_text_with_len(VARDATA_ANY(inbound.body),
-										 pg_mbcliplen(VARDATA_ANY(inbound.body),
-													  VARSIZE_ANY_EXHDR(inbound.body),
-													  MAX_BODY));
-	}
+	inbound.body = vr_arg_clipped_text(fcinfo, 3, MAX_BODY, &inbound.too_long);
 	return inbound;
 }
 

@@ -358,8 +358,8 @@ vr_responses_insert(const VrRouting *routing, const List *candidates,
 
 /*
  * When a vendor was last offered an order, or DT_NOBEGIN.  Going by the offer
- * that runs the longest, which is the end of an index; nobody depends on the
- * difference.
+ * that runs the longest, which is the end of an index: one on offered_at makes a
+ * broadcast to ten a quarter dearer.
  */
 TimestampTz
 vr_responses_last_offered(Relation table, Relation by_vendor,

@@ -60,8 +60,12 @@ PG_FUNCTION_INFO_V1(vr_tick);
 /* Most routings that are locked at one time. */
 #define BATCH_SIZE 100
 
-/* Longest wait for a lock, in milliseconds. */
+/*
+ * Longest wait for a lock, in milliseconds; and how many of them in vain until others have
+ * to be there at once.
+ */
 #define MAX_WAIT 100
+#define MAX_WAITS 10
 
 /* Most routings of one call. */
 #define MAX_TICK 1000000
@@ -72,6 +76,7 @@ typedef struct Tick
 	VrWork		work;
 	int			failed;
 	int			processed;
+	int			waits;			/* in vain */
 } Tick;
 
 /* The routings of a batch: we hold the lock of each. */
@@ -145,6 +150,7 @@ typedef struct Work
 {
 	void		(*work) (void *arg);
 	void	   *arg;
+	int			max_wait;		/* for a lock, in milliseconds */
 } Work;
 
 /*
@@ -157,8 +163,8 @@ work_without_waiting(void *arg)
 	Work	   *work = arg;
 	int			level = NewGUCNestLevel();
 
-	if (LockTimeout == 0 || LockTimeout > MAX_WAIT)
-		(void) set_config_option("lock_timeout", CppAsString2(MAX_WAIT), PGC_USERSET,
+	if (LockTimeout == 0 || LockTimeout > work->max_wait)
+		(void) set_config_option("lock_timeout", psprintf("%d", work->max_wait), PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	work->work(work->arg);
 	AtEOXact_GUC(true, level);
@@ -166,16 +172,18 @@ work_without_waiting(void *arg)
 
 /*
  * Works in a subtransaction.  Returns NULL, or the error that this raised, with nothing
- * changed.
+ * changed but *waits.
  */
 static ErrorData *
-attempt(void (*work) (void *arg), void *arg)
+attempt(void (*work) (void *arg), void *arg, int *waits)
 {
-	Work		limited = {work, arg};
+	Work		limited = {work, arg, *waits < MAX_WAITS ? MAX_WAIT : 1};
 	ErrorData  *error = vr_attempt(work_without_waiting, &limited);
 
 	if (error != NULL && !is_about_work(error))
 		ReThrowError(error);
+	if (error != NULL && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		(*waits)++;
 	return error;
 }
 
@@ -213,7 +221,7 @@ try_routings(Routings *work)
 	ErrorData  *error;
 
 	work->due.work = &tick->work;
-	error = attempt(work_on_routings, work);
+	error = attempt(work_on_routings, work, &before.waits);
 	if (error != NULL)
 		*tick = before;
 	return error;
@@ -397,18 +405,18 @@ resume_vendors(void *arg)
  * many.  What an error says of the row of a vendor is not for everybody.
  */
 static int
-end_pauses(List *vendor_ids)
+end_pauses(List *vendor_ids, Tick *tick)
 {
 	Rested		all = {vendor_ids};
 	int			resumed = 0;
 	ListCell   *cell;
 
-	if (vendor_ids == NIL || attempt(resume_vendors, &all) == NULL)
+	if (vendor_ids == NIL || attempt(resume_vendors, &all, &tick->waits) == NULL)
 		return all.resumed;
 	foreach(cell, vendor_ids)
 	{
 		Rested		one = {list_make1(lfirst(cell))};
-		ErrorData  *error = attempt(resume_vendors, &one);
+		ErrorData  *error = attempt(resume_vendors, &one, &tick->waits);
 
 		if (error == NULL)
 			resumed += one.resumed;
@@ -485,7 +493,7 @@ vr_tick(PG_FUNCTION_ARGS)
 	vr_spi_begin(&spi);
 	rested = vr_vendors_to_resume(max, vr_now());
 	vr_spi_end(&spi);
-	resumed = end_pauses(rested);
+	resumed = end_pauses(rested, &tick);
 
 	vr_spi_begin(&spi);
 	has_next = next_time(vr_now(), &next_due);

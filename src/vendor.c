@@ -382,6 +382,7 @@ vr_check_hours(const text *time_zone, const Jsonb *hours)
 		"  pg_catalog.jsonb_array_length(pg_catalog.jsonb_path_query_array($1,"
 		"   'strict $[*] ? (@.type() == \"object\" && @.from like_regex " TIME_OF_DAY
 		"     && @.to like_regex " TIME_OF_DAY " && @.days.type() == \"array\""
+		"     && !exists(@.keyvalue() ? (@.key != \"days\" && @.key != \"from\" && @.key != \"to\"))"
 		"     && !exists(@.days[*] ? (@.type() != \"number\""
 		"       || !(@ == 1 || @ == 2 || @ == 3 || @ == 4 || @ == 5 || @ == 6 || @ == 7))))'))"
 		" ELSE false END",

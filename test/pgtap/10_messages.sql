@@ -12,7 +12,7 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
 SET LOCAL vendor_routing.max_releases = 100;
-SELECT plan(624);
+SELECT plan(632);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE.
@@ -131,7 +131,6 @@ SELECT is(pg_temp.tries('SELECT ' || call), expected, left(call, 60))
 FROM (VALUES
 	('vr_message_sent(NULL)', '22004'), ('vr_message_sent(gen_random_uuid())', 'VR006'),
 	('vr_message_failed(NULL, ''x'')', '22004'), ('vr_message_failed(gen_random_uuid(), NULL)', 'VR006'),
-	('vr_message_failed(gen_random_uuid(), repeat(''x'', 2001))', '22023'),
 	('vr_message_failed(gen_random_uuid(), ''x'', NULL)', 'VR006'),
 	('vr_confirm_delivery(NULL, ''READ'')', '22004'), ('vr_confirm_delivery(gen_random_uuid(), ''READ'')', 'VR006'),
 	('vr_confirm_delivery(gen_random_uuid(), ''FAILED'')', 'VR006'),
@@ -416,6 +415,13 @@ FROM (VALUES
 	('{"SELECT pg_temp.claim()","SELECT vr_confirm_delivery($C, ''FAILED'', now(), ''c-b'')"}', 'QUEUED 2 f f'),
 	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-b'')"}', 'SENT 2 t t')
 ) AS t (reports, expected);
+
+-- Would catch: a report that is lost, since what the channel says is long.
+SELECT FROM vr_broadcast('c-8', 'shop', vendors => '{v1}');
+SELECT is(pg_temp.claim(), 'OFFER c-8 v1', 'an offer whose sender fails at length');
+SELECT is((SELECT vr_message_failed(pg_temp.id('c-8', 'v1'), repeat('e', 1999) || repeat(U&'\00e9', 1000000), true)), 'RETRY', 'is tried again');
+SELECT is((SELECT error FROM vendor_routing.messages WHERE message_id = pg_temp.id('c-8', 'v1')), repeat('e', 1999), 'as much as there is room for is kept');
+SELECT vr_cancel(vr_routing_id('c-8')), pg_temp.claim() \g /dev/null
 
 -- Would catch: the end of a round that is not told, since the vendor has heard nothing of the next.
 SELECT is(pg_temp.would(ARRAY['SELECT FROM vr_broadcast(''c-7'', ''shop'', vendors => ''{v1,v2}'')', 'SELECT pg_temp.claim()', 'SELECT pg_temp.send()',
@@ -872,6 +878,10 @@ FROM unnest('{two words,accept,reject,order}'::text[]) AS o;
 SELECT isnt(pg_temp.would(ARRAY[format('SELECT FROM unnest(ARRAY[%L, %L]) AS o, vr_broadcast(o, ''shop'', vendors => ''{v1}'')', bare, written)],
 	format('SELECT pg_temp.says(''491700000001'', ''accept '' || %L)', written)), 'LOCKED ' || bare, written || ' is not ' || bare || ', where both are open')
 FROM (VALUES ('7', '#7'), ('a', 'a.'), ('x', '(x)'), ('y', '"y"')) AS t (bare, written);
+SELECT is(pg_temp.would(ARRAY[format('SELECT FROM unnest(%L::text[]) AS o, vr_broadcast(o, ''shop'', vendors => ''{v1}'')', orders)],
+	format('SELECT pg_temp.says(''491700000001'', %L)', body)), expected, body || ' where these are open: ' || orders)
+FROM (VALUES ('{#7,7}', 'accept #7.', 'AMBIGUOUS'), ('{(7),7}', 'Accept (7), please', 'AMBIGUOUS'), ('{#7}', 'accept #7.', 'LOCKED #7'), ('{7}', 'accept (#7).', 'LOCKED 7'), ('{7}', 'accept ((((#7))))!', 'LOCKED 7'),
+	('{7.}', 'accept #7.', 'LOCKED 7.')) AS t (orders, body, expected);
 SELECT is(pg_temp.would('{"SELECT FROM vr_broadcast(''{orders}'', ''shop'', vendors => ''{v1}'')"}', 'SELECT pg_temp.says(''491700000001'', ''hm'', NULL, true)'),
 	'AMBIGUOUS / We did not understand you. Open for you: decoy, {orders}. Reply ACCEPT or REJECT, and the order.', 'an id is not filled in as a text');
 

@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(94);
+SELECT plan(95);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -250,8 +250,24 @@ CREATE TRIGGER refuse BEFORE INSERT ON vendor_routing.events FOR EACH ROW EXECUT
 SET LOCAL client_min_messages = error;
 SELECT pg_sleep(0.1) \g /dev/null
 SELECT is(pg_temp.tick(), '2 0', 'a tick does not end with the time of another statement');
-SET LOCAL client_min_messages = warning;
 DROP TRIGGER refuse ON vendor_routing.events;
+-- Would catch: one that waits for the same lock once more with each order.
+CREATE SEQUENCE pg_temp.waits;
+CREATE FUNCTION pg_temp.busy() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_temp AS $$
+BEGIN
+	IF pg_catalog.current_setting('lock_timeout') = '100ms' THEN
+		PERFORM pg_catalog.nextval('waits');
+	END IF;
+	RAISE EXCEPTION 'busy' USING ERRCODE = '55P03';
+END $$;
+CREATE TRIGGER busy BEFORE INSERT ON vendor_routing.events FOR EACH ROW EXECUTE FUNCTION pg_temp.busy();
+ALTER TABLE vendor_routing.events DISABLE TRIGGER busy;
+SELECT pg_temp.begun('busy ' || n), pg_temp.make_due(vr_routing_id('busy ' || n)) FROM generate_series(1, 28) AS n \g /dev/null
+ALTER TABLE vendor_routing.events ENABLE TRIGGER busy;
+SELECT is((SELECT failed || ' failed, ' || nextval('pg_temp.waits') - 1 || ' waits' FROM vr_tick()), '30 failed, 10 waits', 'a tick does not wait for each order');
+SET LOCAL client_min_messages = warning;
+DROP TRIGGER busy ON vendor_routing.events;
+SELECT vr_cancel(vr_routing_id('busy ' || n)) FROM generate_series(1, 28) AS n \g /dev/null
 SELECT vr_cancel(vr_routing_id('slow ' || n)) FROM generate_series(1, 2) AS n \g /dev/null
 
 -- Tables that look different ----------------------------------------------------------------
