@@ -1,5 +1,7 @@
 -- The winner backs out, or does not confirm: told, excluded, its load returned,
 -- and the order offered anew, once.
+-- However slow the machine is.
+SET vendor_routing.offer_ttl = '10 min';
 UPDATE vendor_routing.vendors SET is_active = false WHERE vendor_id ~ '^v\d';
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, products, reliability_score)
 SELECT 'r' || i, 'Release ' || i, true, '{release}', 50 - i FROM generate_series(1, 3) AS i;

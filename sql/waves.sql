@@ -1,5 +1,7 @@
 -- Waves: the first that finds anybody opens; the next when all have declined or
 -- its time has come; offers of earlier waves live on; the last one exhausts.
+-- However slow the machine is.
+SET vendor_routing.offer_ttl = '10 min';
 UPDATE vendor_routing.vendors SET is_active = false WHERE vendor_id ~ '^v\d';
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, products, reliability_score, latitude, longitude)
 SELECT 'w' || i, 'Wave ' || i, true, '{waves}', 100 - 10 * i, 50 + i / 10.0, 8
