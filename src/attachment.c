@@ -560,11 +560,13 @@ vr_id_field(const VrAttachment *attachment, Relation table)
 	};
 	VrField		field = {&rules[attachment->kind]};
 	JsonbValue	buffer;
+	JsonbValue *value = getKeyJsonValueFromContainer(&attachment->mapping->root,
+													 field.rule->key,
+													 strlen(field.rule->key), &buffer);
 
-	read_field(&field, getKeyJsonValueFromContainer(&attachment->mapping->root,
-													field.rule->key,
-													strlen(field.rule->key), &buffer),
-			   table);
+	if (value == NULL)
+		bad_field(field.rule->key, "It is missing.");
+	read_field(&field, value, table);
 	return field;
 }
 

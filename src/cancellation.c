@@ -221,10 +221,10 @@ vr_cancellations_count(const VrRouting *routing)
 
 /*
  * Writes to the cancellation that a message is about, if it is, whether it was sent and
- * has arrived.
+ * has arrived; again: that it has to be once more.
  */
 void
-vr_cancellation_mark(const pg_uuid_t *message_id)
+vr_cancellation_mark(const pg_uuid_t *message_id, bool again)
 {
 	static const VrStatement select = {
 		"SELECT routing_id, round, vendor_id,"
@@ -236,16 +236,17 @@ vr_cancellation_mark(const pg_uuid_t *message_id)
 	static const VrStatement update = {
 		"UPDATE vendor_routing.cancellations"
 		" SET sent_at = CASE WHEN $4 IS NOT NULL THEN coalesce(sent_at, $4) END,"
-		"     confirmed_at = CASE WHEN $5 IS NOT NULL THEN coalesce(confirmed_at, $5) END"
+		"     confirmed_at = CASE WHEN NOT $6 THEN coalesce(confirmed_at, $5) END"
 		" WHERE routing_id = $1 AND round = $2 AND vendor_id = $3",
-		5, {UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+		6, {UUIDOID, INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID}
 	};
 	NullableDatum key[] = {vr_param_ptr(message_id)};
-	NullableDatum params[5];
+	NullableDatum params[6];
 
 	if (vr_spi_write(&select, key) == 0)
 		return;
-	for (int i = 0; i < lengthof(params); i++)
+	for (int i = 0; i < 5; i++)
 		params[i] = vr_spi_copy_value(0, i + 1);
+	params[5] = vr_param(BoolGetDatum(again));
 	(void) vr_spi_write(&update, params);
 }

@@ -44,7 +44,7 @@ extern void vr_cancellation_insert(const VrRouting *routing, const text *vendor_
 								   const char *reason, TimestampTz now);
 extern bool vr_cancellation_lost_order(const pg_uuid_t *routing_id,
 									   const text *vendor_id);
-extern void vr_cancellation_mark(const pg_uuid_t *message_id);
+extern void vr_cancellation_mark(const pg_uuid_t *message_id, bool again);
 extern VrCancelled vr_cancellations_count(const VrRouting *routing);
 
 #endif							/* VR_CANCELLATION_H */

@@ -118,16 +118,16 @@ find_objects(const VrStatement *query, const NullableDatum *params)
 }
 
 /*
- * The names of the functions of a kind.
+ * The names of the functions of a kind, but for those that are also of others.
  */
 static List *
-functions_of(int kind)
+functions_of(int kind, int others)
 {
 	List	   *names = NIL;
 
 	for (int i = 0; i < lengthof(functions); i++)
 	{
-		if (functions[i].kinds & kind)
+		if ((functions[i].kinds & kind) && !(functions[i].kinds & others))
 			names = lappend(names, cstring_to_text(functions[i].function));
 	}
 	return names;
@@ -168,7 +168,7 @@ change_kind(Oid role, int kind, bool grant)
 		"  AND NOT has_schema_privilege($1, e.extnamespace, 'USAGE')",
 		1, {OIDOID}
 	};
-	NullableDatum function_params[] = {vr_param_texts(functions_of(kind))};
+	NullableDatum function_params[] = {vr_param_texts(functions_of(kind, 0))};
 	NullableDatum view_params[] = {vr_param(BoolGetDatum(kind == VENDOR))};
 	NullableDatum schema_params[] = {vr_param(ObjectIdGetDatum(role))};
 	List	   *schemas;
@@ -282,7 +282,7 @@ change_role(FunctionCallInfo fcinfo, const char *function, int kind, bool grant,
 	 */
 	vr_spi_begin(&spi);
 	(void) vr_spi_write(&delete_gone, NULL);
-	if (grant && !may_call(role, functions_of(VENDOR)))
+	if (grant && !may_call(role, functions_of(VENDOR, AUDITOR)))
 		(void) vr_spi_write(&delete, params);
 	if (grant && kind == APP)
 		check_kind(role, is_vendor_role(role), "acts for a vendor", "vr_revoke_vendor");

@@ -112,11 +112,12 @@ empty_outbox(TimestampTz now)
 	for (int i = 0; i < VR_OUTBOX_BATCHES; i++)
 	{
 		vr_outbox_lock_changed(changed);
-		if (changed->n == 0)
-			break;
-		queue_messages(changed, now);
-		vr_outbox_settle(changed);
-		if (changed->n < VR_OUTBOX_BATCH)
+		if (changed->n > 0)
+		{
+			queue_messages(changed, now);
+			vr_outbox_settle(changed);
+		}
+		if (!changed->more)
 			break;
 	}
 }

@@ -20,7 +20,7 @@ enum
 	Anum_message_external_id = 15,
 	Anum_message_failed_attempt = 17,
 	Anum_message_superseded_attempt = 18,
-	Anum_message_superseded_external_id = 19
+	Anum_message_superseded_external_ids = 19
 };
 
 /* The place of a kind in the sequence of a vendor's messages. */

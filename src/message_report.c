@@ -58,7 +58,7 @@ typedef struct Message
 	int			attempts;
 	int			failed_attempt; /* 0: none */
 	int			superseded_attempt; /* 0: none */
-	text	   *superseded_external_id; /* NULL: not known */
+	List	   *superseded_external_ids; /* of that and before; empty: not known */
 	text	   *external_id;	/* NULL: not known */
 	bool		delivered;
 } Message;
@@ -70,6 +70,15 @@ text_or_null(TupleTableSlot *slot, int column)
 	Datum		value = slot_getattr(slot, column, &isnull);
 
 	return isnull ? NULL : DatumGetTextPCopy(value);
+}
+
+static List *
+texts_or_none(TupleTableSlot *slot, int column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return isnull ? NIL : vr_texts(PointerGetDatum(PG_DETOAST_DATUM_COPY(value)));
 }
 
 /* Zero for NULL. */
@@ -111,8 +120,10 @@ lock_message(const pg_uuid_t *message_id)
 	message.attempts = number_or_zero(slot, Anum_message_attempts);
 	message.failed_attempt = number_or_zero(slot, Anum_message_failed_attempt);
 	message.superseded_attempt = number_or_zero(slot, Anum_message_superseded_attempt);
-	message.superseded_external_id = text_or_null(slot, Anum_message_superseded_external_id);
+	message.superseded_external_ids = texts_or_none(slot, Anum_message_superseded_external_ids);
 	message.external_id = text_or_null(slot, Anum_message_external_id);
+	if (vr_text_in(message.external_id, message.superseded_external_ids))
+		message.external_id = NULL; /* stays, for replies, until there is another */
 	message.delivered = !slot_attisnull(slot, Anum_message_delivered_at);
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(messages, NoLock);
@@ -164,8 +175,10 @@ revive_cancellation(const pg_uuid_t *message_id, bool again, TimestampTz now)
 	static const VrStatement supersede = {
 		"UPDATE vendor_routing.messages"
 		" SET state = 'QUEUED', due_at = $2, sent_at = NULL, delivered_at = NULL, read_at = NULL,"
-		"     external_id = NULL, superseded_attempt = attempts,"
-		"     superseded_external_id = external_id"
+		"     superseded_attempt = attempts,"
+		"     superseded_external_ids = pg_catalog.array_append(superseded_external_ids,"
+		"      CASE WHEN external_id IS NULL OR external_id = ANY (superseded_external_ids)"
+		"       THEN '' ELSE external_id END)"
 		" WHERE message_id = $1",
 		2, {UUIDOID, TIMESTAMPTZOID}
 	};
@@ -186,7 +199,7 @@ revive_cancellation(const pg_uuid_t *message_id, bool again, TimestampTz now)
 	else if (again && vr_text_is(last.state, "SENT") && last.attempts < vr_message_attempts)
 	{
 		vr_spi_write_exactly(&supersede, params, 1);
-		vr_cancellation_mark(&cancellation);
+		vr_cancellation_mark(&cancellation, true);
 	}
 }
 
@@ -220,12 +233,16 @@ vr_message_sent(PG_FUNCTION_ARGS)
 	};
 	static const VrStatement name = {
 		"UPDATE vendor_routing.messages"
-		" SET external_id = coalesce($3, external_id)"
+		" SET external_id = CASE WHEN $4 <= superseded_attempt THEN external_id"
+		"      ELSE coalesce($3, external_id) END,"
+		"     superseded_external_ids = CASE WHEN $4 <= superseded_attempt AND $3 IS NOT NULL"
+		"      THEN pg_catalog.array_replace(superseded_external_ids, '', $3)"
+		"      ELSE superseded_external_ids END"
 		" WHERE message_id = $1",
-		3, {UUIDOID, TIMESTAMPTZOID, TEXTOID}
+		4, {UUIDOID, TIMESTAMPTZOID, TEXTOID, INT4OID}
 	};
 	const pg_uuid_t *message_id = vr_arg_uuid(fcinfo, 0, "message_id");
-	NullableDatum params[] = {
+	NullableDatum params[4] = {
 		vr_param_ptr(message_id),
 		vr_param(TimestampTzGetDatum(vr_now())),
 		vr_param_ptr(vr_arg_optional_id(fcinfo, 1, "external_id"))
@@ -242,10 +259,11 @@ vr_message_sent(PG_FUNCTION_ARGS)
 	message = lock_message(message_id);
 	counts = !is_void(&message, attempt);
 	is_new = (counts && !vr_text_is(message.state, "SENT"));
+	params[3] = vr_param(Int32GetDatum(attempt == 0 ? message.attempts : attempt));
 	vr_spi_write_exactly(counts ? &update : &name, params, 1);
 	if (counts)
 	{
-		vr_cancellation_mark(message_id);
+		vr_cancellation_mark(message_id, false);
 		revive_cancellation(message_id, is_new, vr_now());
 	}
 	vr_spi_end(&spi);
@@ -357,14 +375,23 @@ fails_now(const Message *message, const text *external_id)
 }
 
 /*
- * Is a receipt about an attempt that has to be made again, or was made again?
+ * Is a receipt about an attempt that has to be made again, or was made again?  Where that is
+ * not known, it is.
  */
 static bool
 is_superseded(const Message *message, const text *external_id)
 {
-	return message->superseded_attempt != 0 &&
-		(message->attempts == message->superseded_attempt ||
-		 is_about(external_id, message->superseded_external_id));
+	bool		unknown = vr_text_in(cstring_to_text(""), message->superseded_external_ids);
+
+	if (message->superseded_attempt == 0)
+		return false;
+	if (message->attempts == message->superseded_attempt ||
+		(external_id != NULL && vr_text_in(external_id, message->superseded_external_ids)))
+		return true;
+	if (!vr_text_is(message->state, "SENT"))
+		return external_id == NULL || unknown;
+	return unknown && external_id != NULL && message->external_id != NULL &&
+		!is_about(external_id, message->external_id);
 }
 
 /*
@@ -382,9 +409,12 @@ vr_confirm_delivery(PG_FUNCTION_ARGS)
 		" SET state = 'SENT', sent_at = coalesce(sent_at, $2),"
 		"     delivered_at = coalesce(delivered_at, $2),"
 		"     read_at = CASE WHEN $3 THEN coalesce(read_at, $2) ELSE read_at END,"
+		"     external_id = CASE WHEN external_id IS NULL"
+		"      OR external_id = ANY (superseded_external_ids)"
+		"      THEN coalesce($4, external_id) ELSE external_id END,"
 		"     error = NULL"
 		" WHERE message_id = $1 AND (delivered_at IS NULL OR $3 AND read_at IS NULL)",
-		3, {UUIDOID, TIMESTAMPTZOID, BOOLOID}
+		4, {UUIDOID, TIMESTAMPTZOID, BOOLOID, TEXTOID}
 	};
 	const pg_uuid_t *message_id = vr_arg_uuid(fcinfo, 0, "message_id");
 	const text *status = vr_arg_id(fcinfo, 1, "status");
@@ -395,7 +425,8 @@ vr_confirm_delivery(PG_FUNCTION_ARGS)
 	NullableDatum params[] = {
 		vr_param_ptr(message_id),
 		vr_param(TimestampTzGetDatum(at)),
-		vr_param(BoolGetDatum(read))
+		vr_param(BoolGetDatum(read)),
+		vr_param_ptr(external_id)
 	};
 	Message		message;
 	bool		is_new;
@@ -422,7 +453,7 @@ vr_confirm_delivery(PG_FUNCTION_ARGS)
 	if (is_new && failed)
 		(void) try_again(message_id, cstring_to_text("not delivered"), false, true);
 	if (is_new)
-		vr_cancellation_mark(message_id);
+		vr_cancellation_mark(message_id, false);
 	if (is_new && !failed)
 		revive_cancellation(message_id, false, vr_now());
 	vr_spi_end(&spi);

@@ -139,6 +139,7 @@ vr_outbox_lock_changed(VrOutboxBatch *changed)
 
 	StaticAssertStmt(VR_OUTBOX_BATCH == 100, "the LIMIT above");
 	n = vr_spi_write(&select, params);
+	changed->more = (n == VR_OUTBOX_BATCH);
 	changed->n = 0;
 	for (int i = 0; i < n; i++)
 	{

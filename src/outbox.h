@@ -26,6 +26,7 @@ typedef struct VrOutboxBatch
 	pg_uuid_t	routing_ids[VR_OUTBOX_BATCH];
 	int			versions[VR_OUTBOX_BATCH];
 	bool		open[VR_OUTBOX_BATCH];	/* will be changed by an accept */
+	bool		more;			/* there may be */
 
 	/* Those of the batches before that had to stay as they were. */
 	int			npassed;

@@ -326,7 +326,10 @@ note_id(Inbound *inbound, const text *written)
 				is_id = true;
 		}
 	}
-	return note_part(inbound, word + before, length - before - after) || is_id;
+	if (Max(before, after) > MAX_PUNCTUATION &&
+		note_part(inbound, word + before, length - before - after))
+		is_id = true;
+	return is_id;
 }
 
 /*

@@ -40,7 +40,6 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timeout.h"
 
 #include "args.h"
 #include "attempt.h"
@@ -124,27 +123,6 @@ do_routings(const pg_uuid_t *routing_ids, int n, VrRows *events, VrDue *due, Tic
 	return read;
 }
 
-/*
- * Is an error about what is worked on, so that the rest can go on?  A trigger may raise any
- * error, so not the class of it decides, but whether the session is wanted to stop, also
- * where a trigger has caught that; and at SERIALIZABLE, where a conflict is of the
- * transaction as a whole.
- */
-static bool
-is_about_work(const ErrorData *error)
-{
-	TimestampTz timeout = get_timeout_finish_time(STATEMENT_TIMEOUT);
-
-	/* It stays that of an earlier statement where this one has none. */
-	if (StatementTimeout > 0 && timeout > GetCurrentStatementStartTimestamp() &&
-		timeout <= GetCurrentTimestamp())
-		return false;
-	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-		return error->funcname == NULL || strcmp(error->funcname, "ProcessInterrupts") != 0;
-	return error->sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE ||
-		!IsolationIsSerializable();
-}
-
 /* What is attempted. */
 typedef struct Work
 {
@@ -180,7 +158,7 @@ attempt(void (*work) (void *arg), void *arg, int *waits)
 	Work		limited = {work, arg, *waits < MAX_WAITS ? MAX_WAIT : 1};
 	ErrorData  *error = vr_attempt(work_without_waiting, &limited);
 
-	if (error != NULL && !is_about_work(error))
+	if (error != NULL && !vr_is_about_work(error))
 		ReThrowError(error);
 	if (error != NULL && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 		(*waits)++;

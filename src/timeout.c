@@ -81,7 +81,8 @@ vr_timeout(PG_FUNCTION_ARGS)
 
 	while ((error = vr_attempt(do_due, &timeout)) != NULL)
 	{
-		if (!vr_due_pass_over(&timeout.due, timeout.routing_id, error))
+		if (!vr_is_about_work(error) ||
+			!vr_due_pass_over(&timeout.due, timeout.routing_id, error))
 			ReThrowError(error);
 	}
 

@@ -18,6 +18,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "executor/tuptable.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "args.h"
@@ -87,16 +88,21 @@ vr_vendor_lock(const text *vendor_id, int gates, const VrQuestion *question,
 			   VrVendorLock *lock)
 {
 	Relation	vendors = vr_open_table_to_lock("vendors");
-	bool		changing = false;
-	TupleTableSlot *slot = newest_vendor(vendors, vendor_id, lock->wait, &changing);
 	VrGate		gate = VR_GATE_ACTIVE;
+	bool		gone = true;
 
 	ItemPointerSetInvalid(&lock->tid);
-	lock->busy = (changing && !lock->wait);
-	while (slot != NULL)
+	/* Who has gone while we waited may have been put back. */
+	while (gone)
 	{
-		bool		gone = false;
+		bool		changing = false;
+		TupleTableSlot *slot = newest_vendor(vendors, vendor_id, lock->wait, &changing);
 
+		CHECK_FOR_INTERRUPTS();
+		gone = false;
+		lock->busy = (changing && !lock->wait);
+		if (slot == NULL)
+			break;
 		gate = vr_vendor_gate(slot, gates, question);
 		if (gate == VR_GATE_NONE && !lock->busy)
 		{
@@ -118,9 +124,6 @@ vr_vendor_lock(const text *vendor_id, int gates, const VrQuestion *question,
 				gate = VR_GATE_ACTIVE;
 		}
 		ExecDropSingleTupleTableSlot(slot);
-
-		/* Who has gone while we waited may have been put back. */
-		slot = gone ? newest_vendor(vendors, vendor_id, lock->wait, &changing) : NULL;
 	}
 	table_close(vendors, NoLock);
 	return gate;

@@ -32,7 +32,7 @@ CREATE TABLE vendor_routing.messages (
 	error text,
 	failed_attempt integer,
 	superseded_attempt integer,
-	superseded_external_id text,
+	superseded_external_ids text[],
 	CONSTRAINT messages_pkey PRIMARY KEY (routing_id, vendor_id, round, kind),
 	CONSTRAINT messages_message_id_key UNIQUE (message_id),
 	CONSTRAINT messages_kind_check CHECK (kind IN ('OFFER', 'WIN', 'CANCELLATION')),
@@ -66,7 +66,7 @@ COMMENT ON COLUMN vendor_routing.messages.external_id IS 'What the channel calls
 COMMENT ON COLUMN vendor_routing.messages.error IS 'What the last attempt that failed said';
 COMMENT ON COLUMN vendor_routing.messages.failed_attempt IS 'The last attempt of which a receipt said that it did not arrive; NULL: none';
 COMMENT ON COLUMN vendor_routing.messages.superseded_attempt IS 'The last attempt that went out before what it is to follow, and so has to go out again; NULL: none';
-COMMENT ON COLUMN vendor_routing.messages.superseded_external_id IS 'What the channel calls that attempt; NULL: not known';
+COMMENT ON COLUMN vendor_routing.messages.superseded_external_ids IS 'What the channel calls that attempt, and those before of which the same is so; empty: not known; NULL: none';
 COMMENT ON CONSTRAINT messages_pkey ON vendor_routing.messages IS 'A vendor is told each thing once per round';
 COMMENT ON CONSTRAINT messages_message_id_key ON vendor_routing.messages IS 'Each message has an id of its own';
 COMMENT ON CONSTRAINT messages_kind_check ON vendor_routing.messages IS 'The kinds of messages';

@@ -223,7 +223,7 @@ INSERT INTO expected_column (tab, col, type, takes_null, default_value) VALUES
 	('messages', 'error', 'text', true, NULL),
 	('messages', 'failed_attempt', 'integer', true, NULL),
 	('messages', 'superseded_attempt', 'integer', true, NULL),
-	('messages', 'superseded_external_id', 'text', true, NULL),
+	('messages', 'superseded_external_ids', 'text[]', true, NULL),
 	('inbound_messages', 'source', 'text', false, NULL),
 	('inbound_messages', 'message_id', 'text', false, NULL),
 	('inbound_messages', 'sender', 'text', false, NULL),

@@ -12,7 +12,7 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
 SET LOCAL vendor_routing.max_releases = 100;
-SELECT plan(632);
+SELECT plan(640);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE.
@@ -415,6 +415,35 @@ FROM (VALUES
 	('{"SELECT pg_temp.claim()","SELECT vr_confirm_delivery($C, ''FAILED'', now(), ''c-b'')"}', 'QUEUED 2 f f'),
 	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-b'')"}', 'SENT 2 t t')
 ) AS t (reports, expected);
+
+-- Would catch: the same where it is not known what the channel called the first time, or where it was overtaken twice.
+SELECT is(pg_temp.would(ARRAY['SELECT FROM vr_broadcast(''c-9'', ''shop'', vendors => ''{v1,v2}'')', 'SELECT pg_temp.claim()', 'SELECT pg_temp.wait()',
+	'SELECT vr_accept(vr_routing_id(''c-9''), ''v2'')', 'SELECT pg_temp.claim()'] || ARRAY(SELECT replace(r, '$C', 'pg_temp.id(''c-9'', ''v1'', ''CANCELLATION'')') FROM unnest(reports::text[]) AS r) ||
+	ARRAY['SELECT pg_temp.claim()', 'SELECT vr_confirm_delivery(pg_temp.id(''c-9'', ''v1'', ''CANCELLATION''), ''READ'', now(), ''c-a'')'],
+	'SELECT state || '' '' || attempts FROM vendor_routing.messages WHERE message_id = pg_temp.id(''c-9'', ''v1'', ''CANCELLATION'')'), 'LEASED 2', 'the first time is not the second: ' || reports)
+FROM (VALUES
+	('{"SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-a'')","SELECT vr_message_sent(pg_temp.id(''c-9'', ''v1''), ''o-a'', 1)","SELECT vr_message_sent($C, ''c-a'', 1)"}'),
+	('{"SELECT vr_message_sent($C, NULL, 1)","SELECT vr_message_sent(pg_temp.id(''c-9'', ''v1''), ''o-a'', 1)"}'),
+	('{"SELECT vr_message_sent($C, NULL, 1)","SELECT vr_message_sent(pg_temp.id(''c-9'', ''v1''), ''o-a'', 1)","SELECT vr_message_sent($C, ''c-a'', 1)"}')
+) AS t (reports);
+SELECT is(pg_temp.would(ARRAY['SELECT FROM vr_broadcast(''c-9'', ''shop'', vendors => ''{v1}'')', 'SELECT pg_temp.claim()', 'SELECT pg_temp.wait()',
+	'SELECT vr_accept(vr_routing_id(''c-9''), ''v1'')', 'SELECT pg_temp.claim()', 'SELECT pg_temp.wait()', 'SELECT vr_release(vr_routing_id(''c-9''), ''v1'')', 'SELECT pg_temp.claim()',
+	'SELECT vr_message_sent(pg_temp.id(''c-9'', ''v1'', ''CANCELLATION''), ''c-a'', 1)', 'SELECT vr_message_sent(pg_temp.id(''c-9'', ''v1''), ''o-a'', 1)', 'SELECT pg_temp.claim()',
+	'SELECT vr_message_sent(pg_temp.id(''c-9'', ''v1'', ''CANCELLATION''), ''c-b'', 2)', 'SELECT vr_message_sent(pg_temp.id(''c-9'', ''v1'', ''WIN''), ''w-a'', 1)', 'SELECT pg_temp.claim()', report],
+	'SELECT state || '' '' || attempts FROM vendor_routing.messages WHERE message_id = pg_temp.id(''c-9'', ''v1'', ''CANCELLATION'')'), expected, 'twice: ' || report)
+FROM (VALUES ('SELECT vr_confirm_delivery(pg_temp.id(''c-9'', ''v1'', ''CANCELLATION''), ''DELIVERED'', now(), ''c-a'')', 'LEASED 3'),
+	('SELECT vr_confirm_delivery(pg_temp.id(''c-9'', ''v1'', ''CANCELLATION''), ''DELIVERED'', now(), ''c-b'')', 'LEASED 3'),
+	('SELECT vr_confirm_delivery(pg_temp.id(''c-9'', ''v1'', ''CANCELLATION''), ''DELIVERED'', now(), ''c-c'')', 'SENT 3')) AS t (report, expected);
+-- Would catch: a reply to the first time that is not known again, and so about another order.
+SELECT is(pg_temp.would(ARRAY['SELECT FROM vr_broadcast(''c-6'', ''shop'', vendors => ''{v1,v2}'')',
+	'SELECT FROM vr_broadcast(''c-10'', ''shop'', vendors => ''{v1}'')', 'SELECT pg_temp.claim()', 'SELECT pg_temp.wait()', 'SELECT vr_accept(vr_routing_id(''c-6''), ''v2'')', 'SELECT pg_temp.claim()',
+	'SELECT vr_message_sent(pg_temp.id(''c-6'', ''v1'', ''CANCELLATION''), ''c-a'', 1)', 'SELECT vr_message_sent(pg_temp.id(''c-6'', ''v1''), ''o-a'', 1)'],
+	'SELECT outcome FROM vr_receive_message(''wa'', ''r1'', ''491700000001'', ''reject c-10'', ''{"reply_to": "c-a"}'')'), 'AMBIGUOUS', 'a reply to the first time');
+-- Would catch: what others have written to a cancellation, lost with our report.
+SELECT is(pg_temp.would(ARRAY['SELECT FROM vr_broadcast(''c-9'', ''shop'', vendors => ''{v1,v2}'')', 'SELECT pg_temp.claim()', 'SELECT vr_message_sent(pg_temp.id(''c-9'', ''v1''))',
+	'SELECT vr_accept(vr_routing_id(''c-9''), ''v2'')', 'SELECT pg_temp.claim()', 'UPDATE vendor_routing.cancellations SET sent_at = now(), confirmed_at = now() WHERE routing_id = vr_routing_id(''c-9'')',
+	'SELECT vr_message_sent(pg_temp.id(''c-9'', ''v1'', ''CANCELLATION''))'],
+	'SELECT confirmed_at IS NOT NULL FROM vendor_routing.cancellations WHERE routing_id = vr_routing_id(''c-9'')'), 'true', 'confirmed by other means');
 
 -- Would catch: a report that is lost, since what the channel says is long.
 SELECT FROM vr_broadcast('c-8', 'shop', vendors => '{v1}');

@@ -11,7 +11,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
-SELECT plan(80);
+SELECT plan(81);
 
 CREATE ROLE regress_vr_app;
 CREATE ROLE "regress_vr_a""b; DROP";
@@ -211,6 +211,12 @@ SELECT is(pg_temp.tries('regress_vr_stranger', 'SELECT vr_vendor_ids()'), '{v2,v
 SELECT vr_revoke_vendor('regress_vr_stranger');
 INSERT INTO vendor_routing.vendor_roles VALUES ('regress_vr_stranger', 'v1');
 SELECT lives_ok($$SELECT vr_grant_app('regress_vr_stranger')$$, 'nor in its way');
+SELECT vr_revoke_app('regress_vr_stranger');
+
+-- Would catch: the same where the next role may ask for the version.
+GRANT EXECUTE ON FUNCTION vr_version TO regress_vr_stranger;
+INSERT INTO vendor_routing.vendor_roles VALUES ('regress_vr_stranger', 'v1');
+SELECT lives_ok($$SELECT vr_grant_app('regress_vr_stranger')$$, 'what every kind may call was granted by nobody');
 SELECT vr_revoke_app('regress_vr_stranger');
 
 -- Would catch: a vendor's role that acts for all of them, since it may not accept any more.

@@ -7,7 +7,7 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(95);
+SELECT plan(96);
 
 INSERT INTO vendor_routing.vendors (vendor_id, name, is_verified, reliability_score)
 VALUES ('a', 'A', true, 90), ('b', 'B', true, 80), ('c', 'C', true, 70);
@@ -243,6 +243,13 @@ CREATE TRIGGER slow BEFORE INSERT ON vendor_routing.events FOR EACH ROW EXECUTE 
 SET LOCAL statement_timeout = '50ms';
 SELECT throws_ok('SELECT * FROM vr_tick()', 'P0001', 'it took too long', 'a tick ends with the time of its statement');
 SET LOCAL statement_timeout = 0;
+SELECT vr_broadcast('slow 3', 'r') \g /dev/null
+ALTER TABLE vendor_routing.events DISABLE TRIGGER slow;
+SELECT vr_respond(vr_routing_id('slow 3'), vendor, 'ACCEPT') FROM unnest('{a,b}'::text[]) AS vendor \g /dev/null
+ALTER TABLE vendor_routing.events ENABLE TRIGGER slow;
+SET LOCAL statement_timeout = '50ms';
+SELECT throws_ok($$SELECT * FROM vr_timeout(vr_routing_id('slow 3'), '0')$$, 'P0001', 'it took too long', 'and vr_timeout, which passes over nobody for that');
+SET LOCAL statement_timeout = 0;
 DROP TRIGGER slow ON vendor_routing.events;
 -- Would catch: one that ends with the time of a statement before.
 CREATE FUNCTION pg_temp.tick() RETURNS text LANGUAGE sql SET statement_timeout = '1 min' AS 'SELECT concat_ws('' '', failed, processed) FROM vr_tick()';
@@ -268,7 +275,7 @@ SELECT is((SELECT failed || ' failed, ' || nextval('pg_temp.waits') - 1 || ' wai
 SET LOCAL client_min_messages = warning;
 DROP TRIGGER busy ON vendor_routing.events;
 SELECT vr_cancel(vr_routing_id('busy ' || n)) FROM generate_series(1, 28) AS n \g /dev/null
-SELECT vr_cancel(vr_routing_id('slow ' || n)) FROM generate_series(1, 2) AS n \g /dev/null
+SELECT vr_cancel(vr_routing_id('slow ' || n)) FROM generate_series(1, 3) AS n \g /dev/null
 
 -- Tables that look different ----------------------------------------------------------------
 
