@@ -564,9 +564,10 @@ vr_id_field(const VrAttachment *attachment, Relation table)
 													 field.rule->key,
 													 strlen(field.rule->key), &buffer);
 
-	if (value == NULL)
+	if (value != NULL)
+		read_field(&field, value, table);
+	else
 		bad_field(field.rule->key, "It is missing.");
-	read_field(&field, value, table);
 	return field;
 }
 

@@ -10,7 +10,7 @@
 BEGIN;
 SET LOCAL lc_messages = 'C';
 SET LOCAL client_min_messages = warning;
-SELECT plan(379);
+SELECT plan(380);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE and the message.
@@ -1037,6 +1037,8 @@ SELECT is(pg_temp.would(change, $$SELECT reason FROM vr_accept(vr_routing_id('bo
 FROM unnest(ARRAY['ALTER TABLE regress_app.suppliers DROP COLUMN name',
 	$$UPDATE vendor_routing.attachments SET relation = 'regress_app.suppliers_pkey'::regclass WHERE kind = 'ORDERS'$$,
 	$$UPDATE vendor_routing.attachments SET relation = 'regress_app.suppliers_pkey'::regclass WHERE kind = 'VENDORS'$$]) AS change;
+SELECT is(left(pg_temp.would($$UPDATE vendor_routing.attachments SET mapping = '{"name": "name"}' WHERE kind = 'VENDORS'$$,
+	$$SELECT reason FROM vr_accept(vr_routing_id('both'), 's1')$$), 5), '22023', 'a mapping without an id is an error');
 SELECT vr_detach_orders(), vr_detach_vendors();
 
 -- Would catch: a partition that loses its rows in a crash.
