@@ -227,9 +227,15 @@ vr_message_sent(PG_FUNCTION_ARGS)
 	static const VrStatement update = {
 		"UPDATE vendor_routing.messages"
 		" SET state = 'SENT', sent_at = coalesce(sent_at, $2),"
-		"     external_id = coalesce($3, external_id), error = NULL"
+		"     external_id = CASE WHEN $4 <= superseded_attempt THEN external_id"
+		"      ELSE coalesce($3, external_id) END,"
+		/* Some channels call each attempt the same. */
+		"     superseded_external_ids = CASE WHEN $4 <= superseded_attempt OR $3 IS NULL"
+		"      THEN superseded_external_ids"
+		"      ELSE pg_catalog.array_remove(superseded_external_ids, $3) END,"
+		"     error = NULL"
 		" WHERE message_id = $1",
-		3, {UUIDOID, TIMESTAMPTZOID, TEXTOID}
+		4, {UUIDOID, TIMESTAMPTZOID, TEXTOID, INT4OID}
 	};
 	static const VrStatement name = {
 		"UPDATE vendor_routing.messages"

@@ -12,7 +12,7 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL vendor_routing.order_ttl = '2h';
 SET LOCAL vendor_routing.offer_ttl = '1h';
 SET LOCAL vendor_routing.max_releases = 100;
-SELECT plan(640);
+SELECT plan(642);
 
 -- Runs a statement, as a role and with a search_path if told so.  Returns the
 -- first value of a SELECT, OK of what else, or the SQLSTATE.
@@ -407,7 +407,9 @@ FROM (VALUES
 	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_confirm_delivery($C, ''FAILED'', now(), ''c-b'')"}', 'QUEUED 2 f f'),
 	('{"SELECT pg_temp.claim()","SELECT vr_confirm_delivery($C, ''DELIVERED'', now(), ''c-b'')","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-b'')"}', 'SENT 2 read t'),
 	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, NULL, 2)","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-b'')"}', 'SENT 2 read t'),
-	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, NULL, 2)","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-a'')"}', 'SENT 2 f t')
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, NULL, 2)","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-a'')"}', 'SENT 2 f t'),
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-a'', 2)","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-a'')"}', 'SENT 2 read t'),
+	('{"SELECT pg_temp.claim()","SELECT vr_message_sent($C, ''c-b'', 2)","SELECT vr_message_sent($C, ''c-a'', 1)","SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-a'')"}', 'SENT 2 f t')
 ) AS t (reports, expected);
 SELECT is(pg_temp.overtaken(reports::text[], 'SELECT vr_confirm_delivery($C, ''READ'', now(), ''c-a'')'), expected, 'it was overtaken, and had been read: ' || reports)
 FROM (VALUES
